@@ -1,0 +1,26 @@
+#include "core/dtype.h"
+
+#include <array>
+
+namespace owlet {
+namespace {
+constexpr std::array<DTypeInfo, 7> kInfo = {{{"f32", 1, 4},
+                                             {"f64", 1, 8},
+                                             {"f16", 1, 2},
+                                             {"bf16", 1, 2},
+                                             {"i32", 1, 4},
+                                             {"q8_0", 32, 34},
+                                             {"q4_0", 32, 18}}};
+}  // namespace
+
+const DTypeInfo& dtype_info(DType dtype) { return kInfo[static_cast<size_t>(dtype)]; }
+
+Result<DType> parse_dtype(std::string_view name) {
+  for (size_t i = 0; i < kInfo.size(); ++i) {
+    if (kInfo[i].name == name) return static_cast<DType>(i);
+  }
+  return Error{ErrorCode::kInvalidArgument, fmt::format("'{}' is not a number type", name),
+               "valid: f32, f16, bf16, q8_0, q4_0"};
+}
+
+}  // namespace owlet

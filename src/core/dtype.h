@@ -1,0 +1,31 @@
+// Element types. A block-quantized type packs `block_size` elements of a row into `block_bytes` bytes; for the plain
+// types a block is one element. Quantization is a dtype of a weight, nothing more.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+#include "core/result.h"
+
+namespace owlet {
+
+enum class DType : uint8_t { kF32, kF64, kF16, kBF16, kI32, kQ8_0, kQ4_0 };
+
+struct DTypeInfo {
+  std::string_view name;  // "f32", "q8_0" …
+  int block_size;         // elements per block
+  int block_bytes;        // bytes per block
+};
+
+const DTypeInfo& dtype_info(DType dtype);
+// "q8_0" → kQ8_0; the error lists the valid names.
+Result<DType> parse_dtype(std::string_view name);
+inline std::string_view to_string(DType dtype) { return dtype_info(dtype).name; }
+inline bool is_quantized(DType dtype) { return dtype_info(dtype).block_size > 1; }
+// Bytes of one row of n elements; n is a multiple of the block size.
+inline int64_t row_bytes(DType dtype, int64_t n) {
+  const DTypeInfo& info = dtype_info(dtype);
+  return n / info.block_size * info.block_bytes;
+}
+
+}  // namespace owlet

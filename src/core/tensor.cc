@@ -1,0 +1,43 @@
+#include "core/tensor.h"
+
+#include <fmt/ranges.h>
+
+#include <cstring>
+#include <new>
+
+namespace owlet {
+
+Shape::Shape(std::initializer_list<int64_t> dims) : Shape(std::span(dims.begin(), dims.size())) {}
+
+Shape::Shape(std::span<const int64_t> dims) : rank_(static_cast<int>(dims.size())) {
+  OWLET_CHECK(dims.size() <= kMaxRank);
+  for (size_t i = 0; i < dims.size(); ++i) dims_[i] = dims[i];
+}
+
+int64_t Shape::numel() const {
+  int64_t n = 1;
+  for (int i = 0; i < rank_; ++i) n *= dims_[static_cast<size_t>(i)];
+  return n;
+}
+
+std::string Shape::to_string() const {
+  return fmt::format("[{}]", fmt::join(dims_.begin(), dims_.begin() + rank_, ", "));
+}
+
+Tensor::Tensor(DType dtype, Shape shape) {
+  constexpr size_t kAlign = 64;
+  view_ = {nullptr, dtype, shape};
+  const size_t bytes = static_cast<size_t>(view_.bytes());
+  // Whole cache lines, so that a vector load of the last row stays inside.
+  const size_t padded = (bytes + 2 * kAlign - 1) / kAlign * kAlign;
+  void* memory = ::operator new(padded, std::align_val_t(kAlign));
+  std::memset(memory, 0, padded);
+  owner_ = std::shared_ptr<void>(memory, [](void* p) { ::operator delete(p, std::align_val_t(kAlign)); });
+  view_.data = memory;
+}
+
+void Tensor::zero() const {
+  if (view_.data) std::memset(view_.data, 0, static_cast<size_t>(view_.bytes()));
+}
+
+}  // namespace owlet
