@@ -1,0 +1,131 @@
+// The one list of ops. Everything a model does to numbers is a call on this interface, forward and backward side by side;
+// kernels/reference/ has every op, scalar and obvious, and every other backend is held against it by one suite.
+//
+// Conventions
+//   Shapes     N tokens (rows of a batch, ragged or not) · D model dim · I/O in and out features · H heads · K key/value heads ·
+//              E head dim · F ffn · V vocab. A 3-D activation such as q_NHE is dense: N rows of H·E numbers.
+//   Types      activations and gradients are float32, or float64 in the reference (for finite differences); weights are of any
+//              dtype that row decoding knows. Gradients of weights have the weights' shape, in the activations' dtype.
+//   Gradients  of weights are added to what is there; gradients of inputs are written, or added where `into` says so.
+//   Order      a row's result depends on that row alone (and on the keys it attends), never on how many rows or threads there
+//              are: sums run in one fixed order. This is what makes answers independent of load, and tests hold it bitwise.
+//   Pointers   tensors live where the backend computes; ids, positions and spans are always in host memory.
+// Arguments are checked by the model when it is built; a mismatch here is a bug of ours and aborts with the op's name.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "core/tensor.h"
+
+namespace owlet {
+
+// How a product of float32 activations with a float weight is computed.
+//   kF32   float32 throughout.
+//   kBF16  both sides rounded to bfloat16, products summed in float32 (as PyTorch's autocast does).
+// Block-quantized weights ignore it: activations are quantized to 8 bits per block of 32 (as in GGML's formats), products are
+// exact integers, block sums are float32.
+enum class Precision : uint8_t { kF32, kBF16 };
+
+// Whether an op writes its result or adds it to what is there.
+enum class Into : uint8_t { kWrite, kAdd };
+
+struct AttentionShape {
+  int64_t n_heads = 0;     // H
+  int64_t n_kv_heads = 0;  // K; H is a multiple of it, query head h reads key head h / (H / K)
+  int64_t head_dim = 0;    // E
+  double scale = 0;        // usually 1 / sqrt(E)
+};
+
+// Keys and values of many sequences in pages of `page_len` tokens: [n_pages, page_len, K, E], float32 or float16.
+struct KvPages {
+  TensorView k;
+  TensorView v;
+  int64_t page_len() const { return k.shape[1]; }
+};
+
+// Rows [row_begin, row_end) of a batch are the tokens of one sequence at positions first_position, first_position + 1, …;
+// token p of the sequence lives in page pages[p / page_len], slot p % page_len.
+struct SequenceRows {
+  int64_t row_begin = 0;
+  int64_t row_end = 0;
+  int64_t first_position = 0;
+  std::span<const int32_t> pages;
+};
+
+struct AdamWStep {
+  double lr = 0;
+  double beta1 = 0.9;
+  double beta2 = 0.95;
+  double eps = 1e-8;
+  double weight_decay = 0;
+  int64_t step = 1;         // counts from one; for the bias correction
+  double grad_scale = 1.0;  // gradients are multiplied by this first (clipping)
+};
+
+class Ops {
+ public:
+  virtual ~Ops() = default;
+  virtual std::string_view name() const = 0;  // "reference", "cpu-avx512" …
+
+  // out_ND = table_VD[ids]                                             ids in [0, V)
+  virtual void embedding(TensorView out_ND, TensorView table_VD, std::span<const int32_t> ids) = 0;
+  // dtable_VD[ids] += dout_ND
+  virtual void embedding_backward(TensorView dtable_VD, TensorView dout_ND, std::span<const int32_t> ids) = 0;
+
+  // out_ND = x_ND · rstd_N · weight_D, rstd = 1 / sqrt(mean(x²) + eps)  (Zhang & Sennrich 2019). rstd_N may be empty.
+  virtual void rms_norm(TensorView out_ND, TensorView rstd_N, TensorView x_ND, TensorView weight_D, double eps) = 0;
+  // dx_ND (written or added) and dweight_D (added) from dout_ND and what the forward pass saw.
+  virtual void rms_norm_backward(TensorView dx_ND, Into into, TensorView dweight_D, TensorView dout_ND, TensorView x_ND,
+                                 TensorView weight_D, TensorView rstd_N) = 0;
+
+  // out_NO = x_NI · weight_OIᵀ, or added to out.
+  virtual void linear(TensorView out_NO, Into into, TensorView x_NI, TensorView weight_OI, Precision precision) = 0;
+  // dx_NI = dout_NO · weight_OI, or added to dx.
+  virtual void linear_backward_input(TensorView dx_NI, Into into, TensorView dout_NO, TensorView weight_OI,
+                                     Precision precision) = 0;
+  // dweight_OI += dout_NOᵀ · x_NI
+  virtual void linear_backward_weight(TensorView dweight_OI, TensorView dout_NO, TensorView x_NI, Precision precision) = 0;
+
+  // Rotates pairs of each head in place by angles cos_sin_PE[position] (first E/2 cosines, then E/2 sines; Su et al. 2021).
+  // interleaved: pairs (0,1), (2,3) …, as in Meta's code; else (0, E/2), (1, E/2 + 1) …, as in Hugging Face's.
+  virtual void rope(TensorView x_NHE, TensorView cos_sin_PE, std::span<const int32_t> positions, bool interleaved) = 0;
+  // The same rotation the other way round: gradients in place.
+  virtual void rope_backward(TensorView dx_NHE, TensorView cos_sin_PE, std::span<const int32_t> positions,
+                             bool interleaved) = 0;
+
+  // Causal attention inside one batch: row i sees the rows first_row[i] … i (its document, up to itself).
+  // lse_NH, the log of each softmax's denominator, is kept for the backward pass (Dao et al. 2022); it may be empty.
+  virtual void attention(TensorView out_NHE, TensorView lse_NH, TensorView q_NHE, TensorView k_NKE, TensorView v_NKE,
+                         std::span<const int32_t> first_row, const AttentionShape& shape) = 0;
+  // Writes dq, dk, dv.
+  virtual void attention_backward(TensorView dq_NHE, TensorView dk_NKE, TensorView dv_NKE, TensorView dout_NHE,
+                                  TensorView q_NHE, TensorView k_NKE, TensorView v_NKE, TensorView out_NHE, TensorView lse_NH,
+                                  std::span<const int32_t> first_row, const AttentionShape& shape) = 0;
+
+  // Puts each row's key and value in its page.
+  virtual void kv_store(const KvPages& pages, TensorView k_NKE, TensorView v_NKE, std::span<const SequenceRows> sequences) = 0;
+  // Attention of each row over its sequence's pages, positions 0 … its own (stored before). Keys are visited in blocks that
+  // are counted from position 0, so that the way a prompt is cut into chunks changes nothing.
+  virtual void attention_paged(TensorView out_NHE, TensorView q_NHE, const KvPages& pages,
+                               std::span<const SequenceRows> sequences, const AttentionShape& shape) = 0;
+
+  // out_NF = silu(gate_NF) · up_NF, silu(x) = x / (1 + exp(−x))  (Shazeer 2020). out may be gate or up.
+  virtual void swiglu(TensorView out_NF, TensorView gate_NF, TensorView up_NF) = 0;
+  // Writes dgate and dup; they may be the same memory as gate and up.
+  virtual void swiglu_backward(TensorView dgate_NF, TensorView dup_NF, TensorView dout_NF, TensorView gate_NF,
+                               TensorView up_NF) = 0;
+
+  // loss_N = −log softmax(logits_NV)[target], 0 where target < 0. logits_NV is replaced by its gradient times dloss
+  // (softmax − one-hot; rows of zeros where target < 0) unless dloss is 0, when it is left as it is.
+  virtual void cross_entropy(TensorView loss_N, TensorView logits_NV, std::span<const int32_t> targets, double dloss) = 0;
+
+  // One step of AdamW (Loshchilov & Hutter 2019) on a tensor with its two moments, all float32 (float64 in the reference).
+  virtual void adamw(TensorView weight, TensorView gradient, TensorView m, TensorView v, const AdamWStep& step) = 0;
+  // Σ x², summed in float64 in one fixed order.
+  virtual double sum_of_squares(TensorView x) = 0;
+};
+
+}  // namespace owlet
