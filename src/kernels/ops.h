@@ -122,6 +122,9 @@ class Ops {
   // (softmax − one-hot; rows of zeros where target < 0) unless dloss is 0, when it is left as it is.
   virtual void cross_entropy(TensorView loss_N, TensorView logits_NV, std::span<const int32_t> targets, double dloss) = 0;
 
+  // out = x, of the same shape and dtype.
+  virtual void copy(TensorView out, TensorView x) = 0;
+
   // One step of AdamW (Loshchilov & Hutter 2019) on a tensor with its two moments, all float32 (float64 in the reference).
   virtual void adamw(TensorView weight, TensorView gradient, TensorView m, TensorView v, const AdamWStep& step) = 0;
   // Σ x², summed in float64 in one fixed order.

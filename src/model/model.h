@@ -1,0 +1,114 @@
+// A Llama-family decoder: weights, and the one forward pass that training and inference share.
+//
+//   tokens_N ─ embedding ─► x_ND ─► n_layers × block ─► x_ND ─ final norm ─► h_ND ─ output ─► logits_NV
+//
+// A block, on one screen, is block_forward() in block.cc; its mirror block_backward() stands below it.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "core/tensor.h"
+#include "kernels/ops.h"
+#include "model/config.h"
+
+namespace owlet {
+
+// Where and how to compute: passed down explicitly, never global.
+struct Context {
+  Ops& ops;
+  Precision precision = Precision::kF32;  // of products with float weights
+};
+
+struct LayerWeights {
+  Tensor attn_norm_D;
+  Tensor wq_QD;  // Q = H·E
+  Tensor wk_KD;  // K·E rows
+  Tensor wv_KD;
+  Tensor wo_DQ;
+  Tensor ffn_norm_D;
+  Tensor w_gate_FD;
+  Tensor w_up_FD;
+  Tensor w_down_DF;
+};
+
+struct Weights {
+  Tensor embedding_VD;
+  std::vector<LayerWeights> layers;
+  Tensor final_norm_D;
+  Tensor output_VD;  // the same memory as embedding_VD when tied
+
+  // Visits every tensor once, in one fixed order, with its Hugging Face name ("model.layers.0.self_attn.q_proj.weight");
+  // the output layer only where it is not tied.
+  void for_each(const std::function<void(const std::string& name, Tensor& tensor)>& visit);
+  void for_each(const std::function<void(const std::string& name, const Tensor& tensor)>& visit) const;
+};
+
+// Zeroed weights of the config's shape (gradients, optimizer states, a model to be initialised).
+Weights make_weights(const ModelConfig& config, DType dtype = DType::kF32);
+
+// GPT-2 style: normal(0, 0.02), projections back into the residual stream scaled by 1 / sqrt(2 · n_layers), norms 1.
+void init_weights(Weights& weights, const ModelConfig& config, uint64_t seed);
+
+struct Model {
+  ModelConfig config;
+  Weights weights;
+  Tensor cos_sin_PE;  // rotation angles for every position up to max_positions
+
+  int64_t bytes() const;  // of the weights
+  std::string dtype_name() const;  // of most weights: "q4_0"
+};
+
+// A model around weights: checks every shape against the config and builds the rotation table.
+Result<Model> make_model(ModelConfig config, Weights weights);
+
+// cos and sin of position · theta^(−2i/E) for P positions: [P, E], cosines first. `dtype` F32 or F64.
+Tensor make_cos_sin(const ModelConfig& config, int64_t n_positions, DType dtype = DType::kF32);
+
+// ---- Inference ----------------------------------------------------------------------------------------------------
+
+// Keys and values of every layer in pages shared by all sequences. Who owns which page is the caller's business.
+class KvCache {
+ public:
+  static constexpr int64_t kPageLen = 32;
+  KvCache(const ModelConfig& config, int64_t n_pages, DType dtype = DType::kF32);
+  KvPages layer(int64_t i) const;
+  int64_t n_pages() const { return n_pages_; }
+  int64_t bytes() const;
+
+ private:
+  int64_t n_pages_;
+  std::vector<std::pair<Tensor, Tensor>> layers_;
+};
+
+// Tokens of several sequences laid end to end.
+struct RaggedBatch {
+  std::vector<int32_t> tokens_N;
+  std::vector<int32_t> positions_N;
+  std::vector<SequenceRows> sequences;
+  std::vector<int32_t> output_rows;  // rows whose logits are wanted
+};
+
+// Runs a model over ragged batches of at most max_rows tokens; owns the activations, allocated once.
+class Runner {
+ public:
+  Runner(Context context, const Model& model, int64_t max_rows);
+  ~Runner();
+  // Appends the batch's keys and values to the cache and returns logits_RV, one row for each of batch.output_rows;
+  // valid until the next call.
+  TensorView forward(const RaggedBatch& batch, const KvCache& cache);
+  const Model& model() const { return model_; }
+  int64_t max_rows() const { return max_rows_; }
+
+ private:
+  struct Activations;
+  Context context_;
+  const Model& model_;
+  int64_t max_rows_;
+  std::unique_ptr<Activations> activations_;
+};
+
+}  // namespace owlet
