@@ -39,7 +39,8 @@ struct Weights {
   Tensor embedding_VD;
   std::vector<LayerWeights> layers;
   Tensor final_norm_D;
-  Tensor output_VD;  // the same memory as embedding_VD when tied
+  Tensor output_VD;  // empty when tied
+  const Tensor& output() const { return output_VD ? output_VD : embedding_VD; }
 
   // Visits every tensor once, in one fixed order, with its Hugging Face name ("model.layers.0.self_attn.q_proj.weight");
   // the output layer only where it is not tied.
@@ -49,6 +50,9 @@ struct Weights {
 
 // Zeroed weights of the config's shape (gradients, optimizer states, a model to be initialised).
 Weights make_weights(const ModelConfig& config, DType dtype = DType::kF32);
+
+// The same skeleton with shapes but no memory: what a loader has to fill.
+Weights empty_weights(const ModelConfig& config);
 
 // GPT-2 style: normal(0, 0.02), projections back into the residual stream scaled by 1 / sqrt(2 · n_layers), norms 1.
 void init_weights(Weights& weights, const ModelConfig& config, uint64_t seed);

@@ -1,0 +1,48 @@
+#include "model/config.h"
+
+namespace owlet {
+namespace {
+
+int64_t layer_matmul_params(const ModelConfig& c) {
+  return 2 * c.dim * c.q_dim() + 2 * c.dim * c.kv_dim() + 3 * c.dim * c.ffn_dim;
+}
+
+Status check_range(std::string_view field, int64_t value, int64_t low, int64_t high) {
+  if (value >= low && value <= high) return {};
+  return make_error(ErrorCode::kInvalidArgument, "{} is {}; it must lie between {} and {}", field, value, low, high);
+}
+
+}  // namespace
+
+int64_t ModelConfig::n_params() const {
+  const int64_t tables = (tie_embeddings ? 1 : 2) * vocab_size * dim;
+  return tables + n_layers * (layer_matmul_params(*this) + 2 * dim) + dim;
+}
+
+int64_t ModelConfig::n_matmul_params() const { return n_layers * layer_matmul_params(*this) + vocab_size * dim; }
+
+Status ModelConfig::validate() const {
+  // The bounds are far beyond any model of this family and keep every product below 2^63.
+  OWLET_TRY(check_range("vocab_size", vocab_size, 1, 1 << 22));
+  OWLET_TRY(check_range("dim", dim, 1, 1 << 17));
+  OWLET_TRY(check_range("n_layers", n_layers, 1, 4096));
+  OWLET_TRY(check_range("n_heads", n_heads, 1, 4096));
+  OWLET_TRY(check_range("n_kv_heads", n_kv_heads, 1, n_heads));
+  OWLET_TRY(check_range("head_dim", head_dim, 2, 4096));
+  OWLET_TRY(check_range("ffn_dim", ffn_dim, 1, 1 << 20));
+  OWLET_TRY(check_range("max_positions", max_positions, 1, 1 << 24));
+  if (n_heads % n_kv_heads != 0) {
+    return make_error(ErrorCode::kInvalidArgument, "n_heads {} is not a multiple of n_kv_heads {}", n_heads, n_kv_heads);
+  }
+  if (head_dim % 2 != 0) {
+    return make_error(ErrorCode::kInvalidArgument, "head_dim {} is odd; rotary embeddings turn pairs", head_dim);
+  }
+  if (!(rms_eps > 0 && rms_eps < 1)) return make_error(ErrorCode::kInvalidArgument, "rms_eps {} is not in (0, 1)", rms_eps);
+  if (!(rope_theta > 1 && rope_theta < 1e12)) {
+    return make_error(ErrorCode::kInvalidArgument, "rope_theta {} is not in (1, 1e12)", rope_theta);
+  }
+  for (int32_t id : eos) OWLET_TRY(check_range("eos", id, 0, vocab_size - 1));
+  return {};
+}
+
+}  // namespace owlet

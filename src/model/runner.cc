@@ -1,0 +1,72 @@
+#include "model/block.h"
+#include "model/model.h"
+
+namespace owlet {
+
+KvCache::KvCache(const ModelConfig& config, int64_t n_pages, DType dtype) : n_pages_(n_pages) {
+  const Shape shape{n_pages, kPageLen, config.n_kv_heads, config.head_dim};
+  for (int64_t i = 0; i < config.n_layers; ++i) layers_.emplace_back(Tensor(dtype, shape), Tensor(dtype, shape));
+}
+
+KvPages KvCache::layer(int64_t i) const {
+  const auto& [k, v] = layers_[static_cast<size_t>(i)];
+  return {k, v};
+}
+
+int64_t KvCache::bytes() const {
+  int64_t total = 0;
+  for (const auto& [k, v] : layers_) total += k.bytes() + v.bytes();
+  return total;
+}
+
+// One block's worth, used by every block in turn.
+struct Runner::Activations {
+  Activations(const ModelConfig& c, int64_t rows, DType t)
+      : x(t, {rows, c.dim}), normed(t, {rows, c.dim}), q(t, {rows, c.q_dim()}), k(t, {rows, c.kv_dim()}),
+        v(t, {rows, c.kv_dim()}), attn(t, {rows, c.q_dim()}), gate(t, {rows, c.ffn_dim}), up(t, {rows, c.ffn_dim}),
+        last(t, {rows, c.dim}), logits(t, {rows, c.vocab_size}) {}
+
+  BlockActivations rows(int64_t n) const {
+    const auto head = [n](const Tensor& t) { return t.view().row_range(0, n); };
+    const TensorView stream = head(x);
+    return {.x_ND = stream, .attn_in_ND = head(normed), .attn_rstd_N = {}, .q_NHE = head(q), .k_NKE = head(k),
+            .v_NKE = head(v), .attn_NHE = head(attn), .lse_NH = {}, .mid_ND = stream, .ffn_in_ND = head(normed),
+            .ffn_rstd_N = {}, .gate_NF = head(gate), .up_NF = head(up), .act_NF = head(gate), .out_ND = stream};
+  }
+
+  Tensor x, normed, q, k, v, attn, gate, up, last, logits;
+};
+
+Runner::Runner(Context context, const Model& model, int64_t max_rows)
+    : context_(context), model_(model), max_rows_(max_rows),
+      activations_(std::make_unique<Activations>(model.config, max_rows, model.cos_sin_PE.dtype())) {}
+Runner::~Runner() = default;
+
+TensorView Runner::forward(const RaggedBatch& batch, const KvCache& cache) {
+  const int64_t n = static_cast<int64_t>(batch.tokens_N.size());
+  const int64_t n_out = static_cast<int64_t>(batch.output_rows.size());
+  OWLET_CHECK(n > 0 && n <= max_rows_ && n_out <= max_rows_, "[runner] {} rows, {} outputs, room for {}", n, n_out, max_rows_);
+  const BlockActivations a = activations_->rows(n);
+  const BlockInput input{model_.config, model_.cos_sin_PE, batch.positions_N};
+  Ops& ops = context_.ops;
+
+  ops.embedding(a.x_ND, model_.weights.embedding_VD, batch.tokens_N);
+  for (int64_t i = 0; i < model_.config.n_layers; ++i) {
+    block_forward(context_, input, model_.weights.layers[static_cast<size_t>(i)], a, [&](const BlockActivations& b) {
+      const KvPages pages = cache.layer(i);
+      ops.kv_store(pages, b.k_NKE, b.v_NKE, batch.sequences);
+      ops.attention_paged(b.attn_NHE, b.q_NHE, pages, batch.sequences, input.attention());
+    });
+  }
+  // Only the rows that are asked for pay for the output layer.
+  const TensorView last = activations_->last.view().row_range(0, n_out);
+  const TensorView normed = activations_->normed.view().row_range(0, n_out);
+  const TensorView logits = activations_->logits.view().row_range(0, n_out);
+  if (n_out == 0) return logits;
+  ops.embedding(last, a.x_ND, batch.output_rows);
+  ops.rms_norm(normed, {}, last, model_.weights.final_norm_D, model_.config.rms_eps);
+  ops.linear(logits, Into::kWrite, normed, model_.weights.output(), context_.precision);
+  return logits;
+}
+
+}  // namespace owlet
