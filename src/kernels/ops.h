@@ -125,6 +125,9 @@ class Ops {
   // out = x, of the same shape and dtype.
   virtual void copy(TensorView out, TensorView x) = 0;
 
+  // out = a · x + b · y, element by element, of the same shape and dtype; out may be x or y. Where a factor is 0 its side is not read.
+  virtual void add_scaled(TensorView out, double a, TensorView x, double b, TensorView y) = 0;
+
   // One step of AdamW (Loshchilov & Hutter 2019) on a tensor with its two moments, all float32 (float64 in the reference).
   virtual void adamw(TensorView weight, TensorView gradient, TensorView m, TensorView v, const AdamWStep& step) = 0;
   // Σ x², summed in float64 in one fixed order.

@@ -1,0 +1,61 @@
+#include "train/config.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numbers>
+
+namespace owlet {
+namespace {
+
+Status require(bool holds, std::string_view key, std::string_view rule) {
+  if (holds) return {};
+  return make_error(ErrorCode::kInvalidArgument, "train.{} must be {}", key, rule);
+}
+
+// How far the decay that begins at `begin` has come, in [0, 1].
+double progress(int64_t step, int64_t begin, int64_t end) {
+  if (end <= begin) return 1.0;
+  return std::clamp(static_cast<double>(step - begin) / static_cast<double>(end - begin), 0.0, 1.0);
+}
+
+}  // namespace
+
+Status TrainConfig::validate() const {
+  OWLET_TRY(require(steps > 0, "steps", "at least 1"));
+  OWLET_TRY(require(batch_rows > 0 && batch_rows <= 65536, "batch_rows", "between 1 and 65,536"));
+  OWLET_TRY(require(seq_len > 1 && seq_len <= 1 << 20, "seq_len", "between 2 and 1,048,576"));
+  OWLET_TRY(require(grad_accum_steps > 0, "grad_accum_steps", "at least 1"));
+  OWLET_TRY(require(optimizer == "adamw" || optimizer == "muon", "optimizer", "adamw or muon"));
+  OWLET_TRY(require(schedule == "constant" || schedule == "linear" || schedule == "cosine" || schedule == "wsd", "schedule",
+                    "constant, linear, cosine or wsd"));
+  OWLET_TRY(require(lr > 0 && lr < 10, "lr", "between 0 and 10"));
+  OWLET_TRY(require(warmup_steps >= 0, "warmup_steps", "0 or more"));
+  OWLET_TRY(require(decay_fraction > 0 && decay_fraction <= 1, "decay_fraction", "in (0, 1]"));
+  OWLET_TRY(require(min_lr_ratio >= 0 && min_lr_ratio <= 1, "min_lr_ratio", "in [0, 1]"));
+  OWLET_TRY(require(beta1 >= 0 && beta1 < 1, "beta1", "in [0, 1)"));
+  OWLET_TRY(require(beta2 >= 0 && beta2 < 1, "beta2", "in [0, 1)"));
+  OWLET_TRY(require(eps > 0, "eps", "above 0"));
+  OWLET_TRY(require(weight_decay >= 0, "weight_decay", "0 or more"));
+  OWLET_TRY(require(clip_norm >= 0, "clip_norm", "0 or more"));
+  OWLET_TRY(require(precision == "bf16" || precision == "f32", "precision", "bf16 or f32"));
+  OWLET_TRY(require(eval_every >= 0, "eval_every", "0 or more"));
+  OWLET_TRY(require(checkpoint_every >= 0, "checkpoint_every", "0 or more"));
+  return require(keep_checkpoints > 0, "keep_checkpoints", "at least 1");
+}
+
+double lr_multiplier(const TrainConfig& c, int64_t step) {
+  if (step < c.warmup_steps) return static_cast<double>(step) / static_cast<double>(c.warmup_steps);
+  const double span = 1.0 - c.min_lr_ratio;
+  if (c.schedule == "linear") return 1.0 - span * progress(step, c.warmup_steps, c.steps);
+  if (c.schedule == "cosine") {
+    const double t = progress(step, c.warmup_steps, c.steps);
+    return c.min_lr_ratio + span * 0.5 * (1.0 + std::cos(std::numbers::pi * t));
+  }
+  if (c.schedule == "wsd") {
+    const auto decay_steps = static_cast<int64_t>(c.decay_fraction * static_cast<double>(c.steps));
+    return 1.0 - span * progress(step, c.steps - decay_steps, c.steps);
+  }
+  return 1.0;
+}
+
+}  // namespace owlet
