@@ -1,0 +1,7 @@
+#pragma once
+
+#include "model/architecture.h"
+
+namespace owlet {
+extern const Architecture kLlama;
+}
