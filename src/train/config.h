@@ -1,5 +1,4 @@
-// Every setting of a training run. The names are the keys of the YAML file's `train:` section; the program's help prints them
-// with these words (apps/config.cc lists them once more as data, and a test holds the two together).
+// Every setting of a training run. The names are the keys of the YAML file's `train:` section (apps/config.cc).
 #pragma once
 
 #include <cstdint>
