@@ -1,0 +1,39 @@
+// A subcommand of the program: its name, what it says of itself, and what it does. main.cc lists them.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <functional>
+#include <string>
+
+#include "core/result.h"
+
+namespace owlet {
+
+// Options that mean the same everywhere; a command adds those it understands.
+struct CommonOptions {
+  std::string model;          // -m: a GGUF file or a Hugging Face folder; empty: the bundled model
+  std::string host = "127.0.0.1";
+  int port = 8080;
+  int threads = 0;            // 0: one per core
+  uint64_t seed = 0;
+  bool json = false;
+
+  void add_model(CLI::App& app);
+  void add_threads(CLI::App& app);
+  void add_seed(CLI::App& app);
+  void add_json(CLI::App& app);
+};
+
+// Declares a command's options on `app` and gives back what runs when it was chosen. `examples` are shown first in its help.
+struct Command {
+  std::string name;
+  std::string summary;
+  std::string examples;
+  std::function<std::function<Status()>(CLI::App& app)> declare;
+};
+
+Command tokenizer_command();
+Command pretrain_command();
+Command finetune_command();
+
+}  // namespace owlet
