@@ -35,5 +35,8 @@ struct Command {
 Command tokenizer_command();
 Command pretrain_command();
 Command finetune_command();
+Command quantize_command();
+Command convert_command();
+Command eval_command();
 
 }  // namespace owlet

@@ -1,0 +1,73 @@
+// quantize and convert: the same model in another form.
+#include <fmt/format.h>
+
+#include "apps/command.h"
+#include "apps/load_chat_model.h"
+#include "apps/progress.h"
+
+namespace owlet {
+namespace {
+namespace fs = std::filesystem;
+
+struct ConvertOptions {
+  std::string from;
+  std::string to;
+  std::string type = "f16";
+};
+
+int64_t size_on_disk(const fs::path& path) {
+  std::error_code code;
+  if (!fs::is_directory(path, code)) return static_cast<int64_t>(fs::file_size(path, code));
+  int64_t total = 0;
+  for (const auto& entry : fs::recursive_directory_iterator(path, code)) {
+    if (entry.is_regular_file(code)) total += static_cast<int64_t>(entry.file_size(code));
+  }
+  return total;
+}
+
+Status convert(const ConvertOptions& options) {
+  OWLET_ASSIGN(const DType dtype, parse_dtype(options.type));
+  const bool gguf = fs::path(options.to).extension() == ".gguf";
+  if (!gguf && is_quantized(dtype)) {
+    return Error{ErrorCode::kInvalidArgument, fmt::format("a Hugging Face folder cannot hold {}", options.type),
+                 "name a file that ends in .gguf, or choose f32, f16 or bf16"};
+  }
+  OWLET_ASSIGN(const ChatModel chat, load_chat_model(options.from));
+  OWLET_TRY(save_chat_model(chat, options.to, dtype));
+  fmt::print("{}  {} parameters in {}, {}\n", options.to, format_short(static_cast<double>(chat.model->config.n_params())),
+             options.type, format_bytes(static_cast<double>(size_on_disk(options.to))));
+  return {};
+}
+
+std::function<Status()> declare(CLI::App& app, std::shared_ptr<ConvertOptions> options, const char* types) {
+  app.add_option("from", options->from, "a Hugging Face folder or a GGUF file")->required();
+  app.add_option("to", options->to, "a file that ends in .gguf, or a folder")->required();
+  app.add_option("--type", options->type, types)->capture_default_str();
+  return [options] { return convert(*options); };
+}
+
+}  // namespace
+
+Command quantize_command() {
+  return {"quantize", "make a model smaller: a GGUF with 8 or 4 bits a weight",
+          "  owlet quantize my-model/ my-model-q8_0.gguf\n"
+          "  owlet quantize my-model/ my-model-q4_0.gguf --type q4_0\n"
+          "  owlet quantize model-f16.gguf model-q4_0.gguf --type q4_0",
+          [](CLI::App& app) {
+            auto options = std::make_shared<ConvertOptions>();
+            options->type = "q8_0";
+            return declare(app, std::move(options), "q8_0, q4_0, f16, bf16 or f32");
+          }};
+}
+
+Command convert_command() {
+  return {"convert", "between a Hugging Face folder and a GGUF file",
+          "  owlet convert my-model/ my-model.gguf              folder to GGUF, f16\n"
+          "  owlet convert my-model.gguf my-model/ --type f32   and back\n"
+          "  owlet convert a/ b/ --type bf16",
+          [](CLI::App& app) {
+            return declare(app, std::make_shared<ConvertOptions>(), "type of the matrices: f32, f16, bf16 (GGUF: q8_0, q4_0)");
+          }};
+}
+
+}  // namespace owlet

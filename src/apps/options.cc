@@ -1,0 +1,14 @@
+#include "apps/command.h"
+
+namespace owlet {
+
+void CommonOptions::add_model(CLI::App& app) {
+  app.add_option("-m,--model", model, "GGUF file or Hugging Face folder; default: the bundled model");
+}
+void CommonOptions::add_threads(CLI::App& app) {
+  app.add_option("--threads", threads, "threads to compute with; 0: one per core")->check(CLI::Range(0, 1024));
+}
+void CommonOptions::add_seed(CLI::App& app) { app.add_option("--seed", seed, "seed of everything random"); }
+void CommonOptions::add_json(CLI::App& app) { app.add_flag("--json", json, "print JSON"); }
+
+}  // namespace owlet
