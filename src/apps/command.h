@@ -38,5 +38,7 @@ Command finetune_command();
 Command quantize_command();
 Command convert_command();
 Command eval_command();
+Command bench_command();
+Command doctor_command();
 
 }  // namespace owlet

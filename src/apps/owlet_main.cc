@@ -13,7 +13,8 @@ namespace {
 constexpr const char* kVersion = "owlet " OWLET_VERSION;
 
 std::vector<Command> all_commands() { return {tokenizer_command(), pretrain_command(), finetune_command(),
-          quantize_command(),  convert_command(),  eval_command()}; }
+          quantize_command(),  convert_command(),  eval_command(),
+          bench_command(),     doctor_command()}; }
 
 // Help in the order that people read: what it is for, examples that work as typed, then the options.
 class ExamplesFirst : public CLI::Formatter {
