@@ -23,7 +23,7 @@ struct SamplingParams {
   double repetition_penalty = 1.0;  // as in Hugging Face: prompt and answer
   double presence_penalty = 0.0;    // as in OpenAI's API: answer only
   double frequency_penalty = 0.0;
-  std::vector<std::pair<int32_t, float>> logit_bias;
+  std::vector<std::pair<int32_t, float>> logit_bias = {};
   uint64_t seed = 0;                // the draw for token i is a function of (seed, i): nothing else in the batch matters
 };
 
@@ -73,7 +73,8 @@ class Engine {
   ~Engine();  // cancels what runs
 
   // Thread-safe. Errors: an empty prompt, an id outside the vocabulary, a prompt that does not fit in the context
-  // (kTooLarge, naming both numbers), a full queue.
+  // (kTooLarge, naming both numbers), a full queue (kTooLarge too: try again later). Whoever must tell the two apart compares the
+  // prompt with context_length() first. max_new_tokens beyond the context's end are cut to what fits.
   Result<RequestId> submit(GenerationRequest request, GenerationListener listener);
   // Thread-safe; the request ends with kCancelled within one step, prefill included. Unknown ids are ignored.
   void cancel(RequestId id);
@@ -87,7 +88,7 @@ class Engine {
   };
   Load load() const;
 
-  // For one caller that wants to wait: submits and returns all tokens.
+  // For one caller that wants to wait: submits and returns all tokens. Never from a listener: it would wait for itself.
   Result<std::vector<int32_t>> generate(GenerationRequest request);
 
  private:
