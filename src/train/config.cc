@@ -44,8 +44,11 @@ Status TrainConfig::validate() const {
 }
 
 double lr_multiplier(const TrainConfig& c, int64_t step) {
-  if (step < c.warmup_steps) return static_cast<double>(step) / static_cast<double>(c.warmup_steps);
   const double span = 1.0 - c.min_lr_ratio;
+  if (step < c.warmup_steps) {
+    const double t = static_cast<double>(step) / static_cast<double>(c.warmup_steps);
+    return c.schedule == "wsd" ? c.min_lr_ratio + span * t : t;
+  }
   if (c.schedule == "linear") return 1.0 - span * progress(step, c.warmup_steps, c.steps);
   if (c.schedule == "cosine") {
     const double t = progress(step, c.warmup_steps, c.steps);

@@ -1,0 +1,241 @@
+// Whole models: Hugging Face folders against transformers, GGUF files against llama.cpp.
+#include <algorithm>
+#include <cstring>
+#include <map>
+
+#include "core/file.h"
+#include "io/safetensors.h"
+#include "model/load.h"
+#include "model/tape.h"
+#include "quant/blocks.h"
+#include "report.h"
+#include "train/loss.h"
+
+namespace owlet::golden {
+namespace fs = std::filesystem;
+namespace {
+
+constexpr double kTolerance = 1e-4;
+
+using Tensors = std::map<std::string, Tensor>;
+
+// The model's own greedy continuation, one token at a time through the pages.
+std::vector<int32_t> greedy(Context context, const Model& model, std::vector<int32_t> tokens, size_t n_new) {
+  const auto total = static_cast<int64_t>(tokens.size() + n_new);
+  const int64_t n_pages = total / KvCache::kPageLen + 1;
+  KvCache cache(model.config, n_pages);
+  Runner runner(context, model, total);
+  std::vector<int32_t> pages(static_cast<size_t>(n_pages));
+  for (size_t i = 0; i < pages.size(); ++i) pages[i] = static_cast<int32_t>(i);
+  std::vector<int32_t> answer;
+  int64_t done = 0;
+  while (answer.size() < n_new) {
+    RaggedBatch batch;
+    const auto n = static_cast<int64_t>(tokens.size()) - done;
+    for (int64_t i = 0; i < n; ++i) {
+      batch.tokens_N.push_back(tokens[static_cast<size_t>(done + i)]);
+      batch.positions_N.push_back(static_cast<int32_t>(done + i));
+    }
+    batch.sequences = {{0, n, done, pages}};
+    batch.output_rows = {static_cast<int32_t>(n - 1)};
+    const float* logits = runner.forward(batch, cache).f32();
+    done += n;
+    const auto best = static_cast<int32_t>(std::max_element(logits, logits + model.config.vocab_size) - logits);
+    answer.push_back(best);
+    tokens.push_back(best);
+  }
+  return answer;
+}
+
+void compare_gradients(const fs::path& file, Context context, const Model& model, const Rows& rows, Report& report) {
+  const auto expected = read_safetensors(file);
+  if (!expected.ok()) return report.fail(file, expected.error().to_string());
+  Tape tape(context, model, static_cast<int64_t>(rows.tokens.size()));
+  OutputLoss loss(context, model);
+  const Weights gradients = make_weights(model.config);
+  const auto counted = static_cast<double>(std::count_if(rows.next_tokens.begin(), rows.next_tokens.end(),
+                                                         [](int32_t t) { return t >= 0; }));
+  const PackedRows packed{rows.tokens, rows.positions, rows.first_row};
+  const TensorView hidden = tape.forward(packed);
+  loss.forward_backward(hidden, rows.next_tokens, 1 / counted, gradients);
+  tape.backward(packed, hidden, gradients);
+  double worst = 0;
+  std::string where;
+  gradients.for_each([&](const std::string& name, const Tensor& gradient) {
+    const auto it = expected->find(name);
+    const double error = it == expected->end() ? INFINITY : relative_error(gradient.span<float>(), it->second.span<float>());
+    if (error >= worst) where = name;
+    worst = std::max(worst, error);
+  });
+  report.check(worst <= kTolerance, file, fmt::format("gradients {:.1e} (worst: {})", worst, where));
+}
+
+// The embeddings, the stream after each block but the last, and the normed last, all of the first row.
+double hidden_error(Context context, const Model& model, const Rows& rows, int64_t seq_len, const Tensor& expected) {
+  Tape tape(context, model, static_cast<int64_t>(rows.tokens.size()));
+  const TensorView last = tape.forward({rows.tokens, rows.positions, rows.first_row});
+  const int64_t row = seq_len * model.config.dim;
+  std::vector<float> ours;
+  for (int64_t i = 0; i < model.config.n_layers; ++i) {
+    const float* stream = tape.stream_ND(i).f32();
+    ours.insert(ours.end(), stream, stream + row);
+  }
+  ours.insert(ours.end(), last.f32(), last.f32() + row);
+  return relative_error(ours, expected.span<float>());
+}
+
+void check_hf_model(const fs::path& dir, Context context, Report& report) {
+  const fs::path file = dir / "expected.safetensors";
+  const auto loaded = load_model(dir);
+  if (!loaded.ok()) {
+    const bool unsupported = loaded.error().code == ErrorCode::kUnsupported;
+    return unsupported ? report.skip(file, loaded.error().message) : report.fail(file, loaded.error().to_string());
+  }
+  const auto model = in_float32(*loaded);
+  const auto expected = read_safetensors(file);
+  if (!model.ok() || !expected.ok()) return report.fail(file, "cannot be read");
+  const Tensor& ids = expected->at("input_ids");
+  const int64_t seq_len = ids.shape()[1];
+  const Rows rows(ids.span<int32_t>(), seq_len);
+  report.check(true, dir / "config.json", fmt::format("{} parameters", model->config.n_params()));
+  if (fs::exists(dir / "config.v5.json")) {
+    const auto text = read_file(dir / "config.v5.json");
+    const auto json = parse_json(text.ok() ? *text : "");
+    const auto v5 = json.ok() ? config_from_hf(*json) : Result<ModelConfig>(json.error());
+    report.check(v5.ok() && dump_json(config_to_hf(*v5, "")) == dump_json(config_to_hf(model->config, "")),
+                 dir / "config.v5.json", v5.ok() ? "same model" : v5.error().message);
+  }
+  const double logits = relative_error(all_logits(context, *model, rows), expected->at("logits").span<float>());
+  const double hidden = hidden_error(context, *model, rows, seq_len, expected->at("hidden"));
+  const auto n_prompt = static_cast<size_t>(expected->at("greedy_prompt_length").span<int32_t>()[0]);
+  const auto theirs = expected->at("greedy").span<int32_t>();
+  const auto ours = greedy(context, *model, {rows.tokens.begin(), rows.tokens.begin() + static_cast<std::ptrdiff_t>(n_prompt)},
+                           theirs.size());
+  const bool same = std::equal(ours.begin(), ours.end(), theirs.begin(), theirs.end());
+  report.check(logits <= kTolerance && hidden <= kTolerance && same, file,
+               fmt::format("logits {:.1e}, hidden {:.1e}, greedy {}", logits, hidden, same ? "equal" : "DIFFERS"));
+  if (fs::exists(dir / "gradients.safetensors")) {
+    compare_gradients(dir / "gradients.safetensors", context, *model, rows, report);
+  }
+}
+
+// llama.cpp's logits: int32 n_tokens, int32 vocab, int32 tokens[n], float32 logits[n][vocab].
+struct LlamaCppLogits {
+  std::vector<int32_t> tokens;
+  std::vector<float> logits;
+};
+
+Result<LlamaCppLogits> read_logits(const fs::path& file) {
+  OWLET_ASSIGN(const std::string bytes, read_file(file));
+  int32_t head[2] = {};
+  if (bytes.size() < sizeof head) return make_error(ErrorCode::kCorrupt, "{} is too short", file.string());
+  std::memcpy(head, bytes.data(), sizeof head);
+  const auto n = static_cast<size_t>(std::max(0, head[0]));
+  const auto v = static_cast<size_t>(std::max(0, head[1]));
+  if (bytes.size() != sizeof head + 4 * n + 4 * n * v) return make_error(ErrorCode::kCorrupt, "{} has a wrong size", file.string());
+  LlamaCppLogits out{std::vector<int32_t>(n), std::vector<float>(n * v)};
+  std::memcpy(out.tokens.data(), bytes.data() + sizeof head, 4 * n);
+  std::memcpy(out.logits.data(), bytes.data() + sizeof head + 4 * n, 4 * n * v);
+  return out;
+}
+
+// The greatest Kullback–Leibler divergence of any position: Σ p (log p − log q), p theirs.
+double worst_divergence(const std::vector<float>& ours, const std::vector<float>& theirs, int64_t vocab_size) {
+  const auto log_softmax = [&](const float* row) {
+    const double best = *std::max_element(row, row + vocab_size);
+    double sum = 0;
+    for (int64_t i = 0; i < vocab_size; ++i) sum += std::exp(row[i] - best);
+    std::vector<double> out;
+    for (int64_t i = 0; i < vocab_size; ++i) out.push_back(row[i] - best - std::log(sum));
+    return out;
+  };
+  double worst = 0;
+  for (size_t begin = 0; begin < ours.size(); begin += static_cast<size_t>(vocab_size)) {
+    const auto p = log_softmax(theirs.data() + begin), q = log_softmax(ours.data() + begin);
+    double divergence = 0;
+    for (size_t i = 0; i < p.size(); ++i) divergence += std::exp(p[i]) * (p[i] - q[i]);
+    worst = std::max(worst, divergence);
+  }
+  return worst;
+}
+
+void check_gguf_model(const fs::path& file, Context context, Report& report) {
+  fs::path logits_file = file;
+  logits_file.replace_extension(".logits.bin");
+  if (!fs::exists(logits_file)) return report.skip(file, "no logits beside it");
+  const auto model = load_model(file);
+  if (!model.ok()) {
+    const bool unsupported = model.error().code == ErrorCode::kUnsupported;
+    return unsupported ? report.skip(file, model.error().message) : report.fail(file, model.error().to_string());
+  }
+  const auto theirs = read_logits(logits_file);
+  if (!theirs.ok()) return report.fail(logits_file, theirs.error().to_string());
+  const Rows rows(theirs->tokens, static_cast<int64_t>(theirs->tokens.size()));
+  const auto ours = all_logits(context, *model, rows);
+  const bool quantized = is_quantized(model->weights.layers[0].w_up_FD.dtype());
+  if (!quantized) {
+    const double error = relative_error(ours, theirs->logits);
+    return report.check(error <= 1e-3, file, fmt::format("logits {:.1e}", error));
+  }
+  // Both round activations to 8 bits, each in its own places: near to each other, and as near to exact arithmetic.
+  const auto exact_model = in_float32(*model);
+  if (!exact_model.ok()) return report.fail(file, exact_model.error().to_string());
+  const auto exact = all_logits(context, *exact_model, rows);
+  const int64_t v = model->config.vocab_size;
+  const double to_theirs = worst_divergence(ours, theirs->logits, v);
+  const double to_exact = worst_divergence(ours, exact, v);
+  const double theirs_to_exact = worst_divergence(theirs->logits, exact, v);
+  const double bound = 4 * std::max(theirs_to_exact, 1e-6);
+  report.check(to_exact <= bound && to_theirs <= 2 * bound, file,
+               fmt::format("divergence from llama.cpp {:.1e}, from exact {:.1e} (llama.cpp's own: {:.1e})", to_theirs, to_exact,
+                           theirs_to_exact));
+}
+
+}  // namespace
+
+Rows::Rows(std::span<const int32_t> ids, int64_t seq_len) : tokens(ids.begin(), ids.end()) {
+  for (size_t i = 0; i < tokens.size(); ++i) {
+    const auto t = static_cast<int64_t>(i) % seq_len;
+    positions.push_back(static_cast<int32_t>(t));
+    first_row.push_back(static_cast<int32_t>(static_cast<int64_t>(i) - t));
+    next_tokens.push_back(t + 1 == seq_len || i + 1 == tokens.size() ? -100 : tokens[i + 1]);
+  }
+}
+
+Result<Model> in_float32(const Model& model) {
+  Weights weights = make_weights(model.config);
+  std::vector<Tensor> sources;
+  model.weights.for_each([&](const std::string&, const Tensor& tensor) { sources.push_back(tensor); });
+  size_t next = 0;
+  weights.for_each([&](const std::string&, Tensor& tensor) {
+    const TensorView from = sources[next++];
+    for (int64_t r = 0; r < from.rows(); ++r) {
+      dequantize_row(from.dtype, from.row_range(r, r + 1).data, tensor.f32() + r * from.cols(), from.cols());
+    }
+  });
+  return make_model(model.config, std::move(weights));
+}
+
+std::vector<float> all_logits(Context context, const Model& model, const Rows& rows) {
+  const auto n = static_cast<int64_t>(rows.tokens.size());
+  Tape tape(context, model, n);
+  const TensorView hidden = tape.forward({rows.tokens, rows.positions, rows.first_row});
+  std::vector<float> logits(static_cast<size_t>(n * model.config.vocab_size));
+  context.ops.linear({logits.data(), DType::kF32, Shape{n, model.config.vocab_size}}, Into::kWrite, hidden,
+                     model.weights.output(), context.precision);
+  return logits;
+}
+
+void check_hf(const fs::path& root, Context context, Report& report) {
+  for (const fs::path& dir : entries(root / "hf")) {
+    if (fs::exists(dir / "expected.safetensors")) check_hf_model(dir, context, report);
+  }
+}
+
+void check_gguf(const fs::path& root, Context context, Report& report) {
+  for (const fs::path& file : entries(root / "gguf")) {
+    if (file.extension() == ".gguf") check_gguf_model(file, context, report);
+  }
+}
+
+}  // namespace owlet::golden
