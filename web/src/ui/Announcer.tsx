@@ -1,0 +1,41 @@
+import { useEffect, useMemo, useRef, useState } from 'react';
+import { parseMarkdown, plainText } from '../markdown/parse';
+import { settle } from '../markdown/settle';
+import type { Message } from '../chat/types';
+import { text } from '../text';
+
+// Reads an arriving answer to a screen reader sentence by sentence: an element that grew with every word would be
+// interrupted, or read again from its beginning.
+export function Announcer({ message }: { message: Message | null }) {
+  const [said, setSaid] = useState<string[]>([]);
+  const heard = useRef({ id: '', upTo: 0 });
+  const arriving = message?.state === 'streaming';
+  const words = useMemo(() => {
+    if (!message) return '';
+    return parseMarkdown(arriving ? settle(message.content) : message.content).map((b) => plainText(b.nodes)).join('\n');
+  }, [message, arriving]);
+
+  useEffect(() => {
+    if (!message) return;
+    if (heard.current.id !== message.id) {
+      // A chat that was opened, not asked: its old answers are read where they stand.
+      heard.current = { id: message.id, upTo: arriving ? 0 : words.length };
+      setSaid(arriving ? [text.answering] : []);
+      return;
+    }
+    const end = arriving ? sentencesEnd(words) : words.length;
+    const fresh = words.slice(heard.current.upTo, end).trim();
+    if (end <= heard.current.upTo) return;
+    heard.current.upTo = end;
+    if (fresh !== '') setSaid((before) => [...before.slice(-20), fresh]);
+  }, [message, arriving, words]);
+
+  return <div className="unseen" role="log" aria-live="polite" aria-atomic="false">{said.map((line, i) => <p key={`${i}${line}`}>{line}</p>)}</div>;
+}
+
+// Where the last complete sentence (or line) ends.
+export function sentencesEnd(words: string): number {
+  const ends = [...words.matchAll(/[.!?…。！？]["'”’)\]]*(?=\s)|\n/g)];
+  const last = ends[ends.length - 1];
+  return last ? last.index + last[0].length : 0;
+}

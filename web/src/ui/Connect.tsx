@@ -1,0 +1,43 @@
+import { useId, useState } from 'react';
+import { addressFrom } from '../chat/connection';
+import { text } from '../text';
+import { useChatState, useStore } from './hooks';
+
+// Asks for a server, where the page's own origin is none or the one in use wants a key.
+export function Connect() {
+  const store = useStore();
+  const { link } = useChatState();
+  const { server } = store.connection;
+  const ownWantsKey = store.connection.wantsKey;
+  const [address, setAddress] = useState(server.address);
+  const [key, setKey] = useState(server.key);
+  const [wrong, setWrong] = useState<string | null>(null);
+  const id = useId();
+  const problem = wrong ?? (link.state === 'ask' ? link.wrong : null);
+
+  return (
+    <form
+      className="connect"
+      aria-labelledby={`${id}title`}
+      onSubmit={(event) => {
+        event.preventDefault();
+        const own = ownWantsKey && address.trim() === '';
+        const found = own ? '' : addressFrom(address);
+        if (found === null) return setWrong(text.addressWrong);
+        setWrong(null);
+        void store.useServer({ address: found, key: key.trim() });
+      }}
+    >
+      <h1 id={`${id}title`}>{ownWantsKey ? text.askKeyTitle : text.askTitle}</h1>
+      <p>{ownWantsKey ? text.askKeySays : text.askSays}</p>
+      <label htmlFor={`${id}address`}>{text.address}</label>
+      <input id={`${id}address`} type="text" inputMode="url" autoComplete="url" spellCheck={false} value={address}
+        placeholder={ownWantsKey ? text.ownServer : text.addressHint} aria-describedby={problem ? `${id}wrong` : undefined} aria-invalid={problem !== null}
+        onChange={(event) => setAddress(event.target.value)} />
+      <label htmlFor={`${id}key`}>{text.key}</label>
+      <input id={`${id}key`} type="password" autoComplete="off" value={key} placeholder={text.keyHint} onChange={(event) => setKey(event.target.value)} />
+      {problem && <p className="wrong" id={`${id}wrong`} role="alert">{problem}</p>}
+      <button type="submit" className="button button-main">{text.connect}</button>
+    </form>
+  );
+}

@@ -1,0 +1,66 @@
+import { createContext, useContext, useEffect, useRef, useState, useSyncExternalStore } from 'react';
+import type { State, Store } from '../chat/store';
+
+export const StoreContext = createContext<Store | null>(null);
+
+export function useStore(): Store {
+  const store = useContext(StoreContext);
+  if (!store) throw new Error('a view outside of the page');
+  return store;
+}
+
+export function useChatState(): State {
+  const store = useStore();
+  return useSyncExternalStore(store.subscribe, store.snapshot);
+}
+
+// The time in ms, drawn anew every second while `running`.
+export function useSeconds(running: boolean, clock: () => number): number {
+  const [now, setNow] = useState(clock);
+  useEffect(() => {
+    if (!running) return;
+    setNow(clock());
+    const timer = setInterval(() => setNow(clock()), 1000);
+    return () => clearInterval(timer);
+  }, [running, clock]);
+  return now;
+}
+
+export function useIsNarrow(): boolean {
+  const [narrow, setNarrow] = useState(() => matchMedia(kNarrow).matches);
+  useEffect(() => {
+    const query = matchMedia(kNarrow);
+    const onChange = (): void => setNarrow(query.matches);
+    query.addEventListener('change', onChange);
+    return () => query.removeEventListener('change', onChange);
+  }, []);
+  return narrow;
+}
+
+const kNarrow = '(max-width: 760px)';
+
+// A text field as high as its text; the style sheet sets the bounds.
+export function useGrowingField(value: string): React.RefObject<HTMLTextAreaElement | null> {
+  const field = useRef<HTMLTextAreaElement>(null);
+  useEffect(() => {
+    const element = field.current;
+    if (!element) return;
+    element.style.height = 'auto';
+    element.style.height = `${element.scrollHeight}px`;
+  }, [value]);
+  return field;
+}
+
+// Puts the focus into what opened, and back where it was when it closes.
+export function useBorrowedFocus(open: boolean): React.RefObject<HTMLElement | null> {
+  const place = useRef<HTMLElement>(null);
+  useEffect(() => {
+    if (!open) return;
+    const before = document.activeElement;
+    place.current?.focus();
+    return () => {
+      if (before instanceof HTMLElement && before.isConnected) before.focus();
+    };
+  }, [open]);
+  return place;
+}
