@@ -1,0 +1,94 @@
+// GGUF, versions 2 and 3 (the format of llama.cpp and its family), little-endian:
+//   "GGUF", uint32 version, uint64 n_tensors, uint64 n_keys,
+//   n_keys × { string key, uint32 type, value },               string = uint64 length, bytes
+//   n_tensors × { string name, uint32 n_dims, uint64 dims[n_dims] (fastest first), uint32 type, uint64 offset },
+//   padding to general.alignment (32), then the tensors, each at its offset from here, each padded likewise.
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "core/file.h"
+#include "core/result.h"
+#include "core/tensor.h"
+
+namespace owlet {
+
+// Integers of every width are read as int64 (uint64 above 2^63 is refused), floats as double.
+using GgufValue = std::variant<int64_t, double, bool, std::string, std::vector<int64_t>, std::vector<double>, std::vector<bool>,
+                               std::vector<std::string>>;
+
+class GgufFile {
+ public:
+  static Result<GgufFile> open(const std::filesystem::path& path);
+
+  const std::map<std::string, GgufValue, std::less<>>& metadata() const { return metadata_; }
+  bool has(std::string_view key) const { return metadata_.contains(key); }
+  // Errors name the key.
+  Result<int64_t> get_int(std::string_view key) const;
+  Result<double> get_float(std::string_view key) const;
+  Result<std::string> get_string(std::string_view key) const;
+  Result<std::vector<std::string>> get_strings(std::string_view key) const;
+  // Absent keys give `fallback`; a value of another type is an error all the same.
+  Result<int64_t> int_or(std::string_view key, int64_t fallback) const;
+  Result<double> float_or(std::string_view key, double fallback) const;
+  // Empty where the key is absent.
+  Result<std::vector<int64_t>> ints_or_empty(std::string_view key) const;
+
+  bool has_tensor(std::string_view name) const { return tensors_.contains(name); }
+  // Mapped, in our order of dimensions (slowest first). Types that are not read are refused by name.
+  Result<Tensor> tensor(std::string_view name) const;
+
+ private:
+  friend class GgufReader;
+  struct Info {
+    std::vector<uint64_t> dims;  // fastest first
+    uint32_t type = 0;
+    uint64_t offset = 0;
+  };
+  template <class T>
+  Result<T> get(std::string_view key, const char* expected) const;
+
+  std::filesystem::path path_;
+  std::shared_ptr<const MappedFile> file_;
+  uint64_t data_begin_ = 0;
+  std::map<std::string, GgufValue, std::less<>> metadata_;
+  std::map<std::string, Info, std::less<>> tensors_;
+};
+
+// Collects metadata and tensors, then writes them in the order they came, atomically. Tensors are produced row by row at the end,
+// so that no second copy of a model is made.
+class GgufWriter {
+ public:
+  // Writes one row of the tensor, already in its type, to `out`.
+  using RowWriter = std::function<void(int64_t row, void* out)>;
+
+  void set_u32(std::string key, uint32_t value);
+  void set_f32(std::string key, float value);
+  void set_bool(std::string key, bool value);
+  void set_string(std::string key, std::string_view value);
+  void set_strings(std::string key, const std::vector<std::string>& values);
+  void set_i32s(std::string key, const std::vector<int32_t>& values);
+  void add_tensor(std::string name, DType dtype, Shape shape, RowWriter write_row);
+  Status write(const std::filesystem::path& path) const;
+
+ private:
+  struct Pending {
+    std::string name;
+    DType dtype;
+    Shape shape;
+    RowWriter write_row;
+  };
+  void begin_key(const std::string& key, uint32_t type);
+
+  uint64_t n_keys_ = 0;
+  std::string metadata_;  // encoded
+  std::vector<Pending> tensors_;
+};
+
+}  // namespace owlet

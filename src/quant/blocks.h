@@ -1,0 +1,32 @@
+// Block formats: 32 numbers of a row share a scale. Layouts are GGML's, byte for byte.
+//
+//   Q8_0  34 bytes: float16 scale d, 32 × int8 q;             x = d · q
+//   Q4_0  18 bytes: float16 scale d, 16 bytes of two nibbles: x = d · (q − 8); byte i holds elements i (low) and i + 16 (high)
+#pragma once
+
+#include <cstdint>
+
+#include "core/dtype.h"
+
+namespace owlet {
+
+constexpr int kBlock = 32;
+
+struct BlockQ8_0 {
+  uint16_t d;
+  int8_t q[kBlock];
+};
+static_assert(sizeof(BlockQ8_0) == 34);
+
+struct BlockQ4_0 {
+  uint16_t d;
+  uint8_t q[kBlock / 2];
+};
+static_assert(sizeof(BlockQ4_0) == 18);
+
+// One row of n numbers (a multiple of the type's block size) to `dtype` and back. F32, F16, BF16, Q8_0 and Q4_0.
+// Rounding of the block formats equals llama.cpp's reference quantizer, bit for bit.
+void quantize_row(DType dtype, const float* x, void* out, int64_t n);
+void dequantize_row(DType dtype, const void* row, float* out, int64_t n);
+
+}  // namespace owlet
