@@ -1,0 +1,249 @@
+#include "kernels/check.h"
+
+namespace owlet::check {
+namespace {
+
+// The arguments of one call, measured against its activations' dtype.
+class Arguments {
+ public:
+  Arguments(const char* op, Activations types, const char* name, const TensorView& activation)
+      : op_(op), dtype_(activation.dtype) {
+    const bool ok = dtype_ == DType::kF32 || (dtype_ == DType::kF64 && types == Activations::kF32OrF64);
+    OWLET_CHECK(ok, "[{}] {} is {}; this backend computes in {}", op_, name, to_string(dtype_),
+                types == Activations::kF32 ? "f32" : "f32 or f64");
+  }
+
+  // The number of rows of `cols` numbers in `view`.
+  int64_t rows(const char* name, const TensorView& view, int64_t cols) const {
+    const bool ok = cols > 0 && view.numel() % cols == 0;
+    OWLET_CHECK(ok, "[{}] {} is {}, which is no rows of {} numbers", op_, name, view.shape.to_string(), cols);
+    return view.numel() / cols;
+  }
+  // A view of `rows` rows of `cols` numbers in the activations' dtype.
+  void dense(const char* name, const TensorView& view, int64_t rows, int64_t cols) const {
+    const bool ok = view.dtype == dtype_ && view.numel() == rows * cols && (view || rows * cols == 0);
+    OWLET_CHECK(ok, "[{}] {} is {} {}{}, expected {} [{}, {}]", op_, name, to_string(view.dtype), view.shape.to_string(),
+                view ? "" : " without memory", to_string(dtype_), rows, cols);
+  }
+  void dense_or_empty(const char* name, const TensorView& view, int64_t rows, int64_t cols) const {
+    if (view) dense(name, view, rows, cols);
+  }
+  // A weight: any dtype that rows are decoded from, but no wider than the activations.
+  void weight(const char* name, const TensorView& view) const {
+    const bool known = view.dtype != DType::kI32 && (view.dtype != DType::kF64 || dtype_ == DType::kF64);
+    const bool whole_blocks = view.cols() % dtype_info(view.dtype).block_size == 0;
+    OWLET_CHECK(view && known && whole_blocks, "[{}] {} is {} {}, which is no weight for {} activations", op_, name,
+                to_string(view.dtype), view.shape.to_string(), to_string(dtype_));
+  }
+  void expect(bool ok, const char* message) const { OWLET_CHECK(ok, "[{}] {}", op_, message); }
+  void in_range(const char* name, std::span<const int32_t> values, int64_t begin, int64_t end) const {
+    for (size_t i = 0; i < values.size(); ++i) {
+      OWLET_CHECK(values[i] >= begin && values[i] < end, "[{}] {}[{}] is {}, expected {} ≤ … < {}", op_, name, i, values[i],
+                  begin, end);
+    }
+  }
+  void count(const char* name, size_t n, int64_t expected) const {
+    OWLET_CHECK(static_cast<int64_t>(n) == expected, "[{}] {} has {} entries, expected {}", op_, name, n, expected);
+  }
+
+ private:
+  const char* op_;
+  DType dtype_;
+};
+
+void heads(const Arguments& args, const AttentionShape& s) {
+  args.expect(s.n_heads > 0 && s.n_kv_heads > 0 && s.head_dim > 0, "heads and head_dim must be positive");
+  args.expect(s.n_heads % s.n_kv_heads == 0, "n_heads must be a multiple of n_kv_heads");
+}
+
+// first_row[i] is i's own row or an earlier one.
+void documents(const Arguments& args, std::span<const int32_t> first_row) {
+  for (size_t i = 0; i < first_row.size(); ++i) args.in_range("first_row", first_row.subspan(i, 1), 0, static_cast<int64_t>(i) + 1);
+}
+
+// Every row's token has a slot in one of its sequence's pages.
+void paged(const Arguments& args, const KvPages& pages, int64_t n_rows, std::span<const SequenceRows> sequences) {
+  const bool types = pages.k.dtype == pages.v.dtype && (pages.k.dtype == DType::kF32 || pages.k.dtype == DType::kF16);
+  args.expect(pages.k && pages.v && types, "pages must be f32 or f16, keys and values alike");
+  args.expect(pages.k.shape.rank() == 4 && pages.k.shape == pages.v.shape, "pages must be [n_pages, page_len, K, E]");
+  for (const SequenceRows& s : sequences) {
+    args.expect(0 <= s.row_begin && s.row_begin <= s.row_end && s.row_end <= n_rows, "a sequence's rows lie outside the batch");
+    args.expect(s.first_position >= 0, "a sequence's first position is negative");
+    const int64_t length = s.first_position + (s.row_end - s.row_begin);
+    args.expect(length <= static_cast<int64_t>(s.pages.size()) * pages.page_len(), "a sequence is longer than its pages");
+    args.in_range("pages", s.pages, 0, pages.k.shape[0]);
+  }
+}
+
+}  // namespace
+
+void embedding(Activations types, TensorView out_ND, TensorView table_VD, std::span<const int32_t> ids) {
+  const Arguments args("embedding", types, "out_ND", out_ND);
+  args.weight("table_VD", table_VD);
+  args.dense("out_ND", out_ND, static_cast<int64_t>(ids.size()), table_VD.cols());
+  args.in_range("ids", ids, 0, table_VD.rows());
+}
+
+void embedding_backward(Activations types, TensorView dtable_VD, TensorView dout_ND, std::span<const int32_t> ids) {
+  const Arguments args("embedding_backward", types, "dout_ND", dout_ND);
+  args.dense("dtable_VD", dtable_VD, dtable_VD.rows(), dtable_VD.cols());
+  args.dense("dout_ND", dout_ND, static_cast<int64_t>(ids.size()), dtable_VD.cols());
+  args.in_range("ids", ids, 0, dtable_VD.rows());
+}
+
+void rms_norm(Activations types, TensorView out_ND, TensorView rstd_N, TensorView x_ND, TensorView weight_D) {
+  const Arguments args("rms_norm", types, "x_ND", x_ND);
+  args.weight("weight_D", weight_D);
+  const int64_t d = weight_D.numel();
+  const int64_t n = args.rows("x_ND", x_ND, d);
+  args.dense("x_ND", x_ND, n, d);
+  args.dense("out_ND", out_ND, n, d);
+  args.dense_or_empty("rstd_N", rstd_N, n, 1);
+}
+
+void rms_norm_backward(Activations types, TensorView dx_ND, TensorView dweight_D, TensorView dout_ND, TensorView x_ND,
+                       TensorView weight_D, TensorView rstd_N) {
+  const Arguments args("rms_norm_backward", types, "x_ND", x_ND);
+  args.weight("weight_D", weight_D);
+  const int64_t d = weight_D.numel();
+  const int64_t n = args.rows("x_ND", x_ND, d);
+  args.dense("x_ND", x_ND, n, d);
+  args.dense("dx_ND", dx_ND, n, d);
+  args.dense("dweight_D", dweight_D, 1, d);
+  args.dense("dout_ND", dout_ND, n, d);
+  args.dense("rstd_N", rstd_N, n, 1);
+}
+
+void linear(Activations types, TensorView out_NO, TensorView x_NI, TensorView weight_OI) {
+  const Arguments args("linear", types, "x_NI", x_NI);
+  args.weight("weight_OI", weight_OI);
+  const int64_t n = args.rows("x_NI", x_NI, weight_OI.cols());
+  args.dense("x_NI", x_NI, n, weight_OI.cols());
+  args.dense("out_NO", out_NO, n, weight_OI.rows());
+}
+
+void linear_backward_input(Activations types, TensorView dx_NI, TensorView dout_NO, TensorView weight_OI) {
+  const Arguments args("linear_backward_input", types, "dout_NO", dout_NO);
+  args.weight("weight_OI", weight_OI);
+  const int64_t n = args.rows("dout_NO", dout_NO, weight_OI.rows());
+  args.dense("dout_NO", dout_NO, n, weight_OI.rows());
+  args.dense("dx_NI", dx_NI, n, weight_OI.cols());
+}
+
+void linear_backward_weight(Activations types, TensorView dweight_OI, TensorView dout_NO, TensorView x_NI) {
+  const Arguments args("linear_backward_weight", types, "dout_NO", dout_NO);
+  const int64_t n = args.rows("x_NI", x_NI, dweight_OI.cols());
+  args.dense("dweight_OI", dweight_OI, dweight_OI.rows(), dweight_OI.cols());
+  args.dense("x_NI", x_NI, n, dweight_OI.cols());
+  args.dense("dout_NO", dout_NO, n, dweight_OI.rows());
+}
+
+void rope(Activations types, TensorView x_NHE, TensorView cos_sin_PE, std::span<const int32_t> positions) {
+  const Arguments args("rope", types, "x_NHE", x_NHE);
+  const int64_t e = cos_sin_PE.cols();
+  const int64_t n = static_cast<int64_t>(positions.size());
+  args.expect(e > 0 && e % 2 == 0, "the head dim must be even");
+  args.dense("cos_sin_PE", cos_sin_PE, cos_sin_PE.rows(), e);
+  const int64_t h = n == 0 ? 0 : args.rows("x_NHE", x_NHE, n * e);
+  args.dense("x_NHE", x_NHE, n, h * e);
+  args.in_range("positions", positions, 0, cos_sin_PE.rows());
+}
+
+void attention(Activations types, TensorView out_NHE, TensorView lse_NH, TensorView q_NHE, TensorView k_NKE, TensorView v_NKE,
+               std::span<const int32_t> first_row, const AttentionShape& s) {
+  const Arguments args("attention", types, "q_NHE", q_NHE);
+  const int64_t n = static_cast<int64_t>(first_row.size());
+  heads(args, s);
+  args.dense("q_NHE", q_NHE, n, s.n_heads * s.head_dim);
+  args.dense("k_NKE", k_NKE, n, s.n_kv_heads * s.head_dim);
+  args.dense("v_NKE", v_NKE, n, s.n_kv_heads * s.head_dim);
+  args.dense("out_NHE", out_NHE, n, s.n_heads * s.head_dim);
+  args.dense_or_empty("lse_NH", lse_NH, n, s.n_heads);
+  documents(args, first_row);
+}
+
+void attention_backward(Activations types, TensorView dq_NHE, TensorView dk_NKE, TensorView dv_NKE, TensorView dout_NHE,
+                        TensorView q_NHE, TensorView k_NKE, TensorView v_NKE, TensorView out_NHE, TensorView lse_NH,
+                        std::span<const int32_t> first_row, const AttentionShape& s) {
+  const Arguments args("attention_backward", types, "q_NHE", q_NHE);
+  const int64_t n = static_cast<int64_t>(first_row.size());
+  heads(args, s);
+  args.dense("q_NHE", q_NHE, n, s.n_heads * s.head_dim);
+  args.dense("k_NKE", k_NKE, n, s.n_kv_heads * s.head_dim);
+  args.dense("v_NKE", v_NKE, n, s.n_kv_heads * s.head_dim);
+  args.dense("out_NHE", out_NHE, n, s.n_heads * s.head_dim);
+  args.dense("dout_NHE", dout_NHE, n, s.n_heads * s.head_dim);
+  args.dense("dq_NHE", dq_NHE, n, s.n_heads * s.head_dim);
+  args.dense("dk_NKE", dk_NKE, n, s.n_kv_heads * s.head_dim);
+  args.dense("dv_NKE", dv_NKE, n, s.n_kv_heads * s.head_dim);
+  args.dense("lse_NH", lse_NH, n, s.n_heads);
+  documents(args, first_row);
+}
+
+void kv_store(Activations types, const KvPages& pages, TensorView k_NKE, TensorView v_NKE,
+              std::span<const SequenceRows> sequences) {
+  const Arguments args("kv_store", types, "k_NKE", k_NKE);
+  args.expect(pages.k.shape.rank() == 4, "pages must be [n_pages, page_len, K, E]");
+  const int64_t width = pages.k.shape[2] * pages.k.shape[3];
+  const int64_t n = args.rows("k_NKE", k_NKE, width);
+  args.dense("k_NKE", k_NKE, n, width);
+  args.dense("v_NKE", v_NKE, n, width);
+  paged(args, pages, n, sequences);
+}
+
+void attention_paged(Activations types, TensorView out_NHE, TensorView q_NHE, const KvPages& pages,
+                     std::span<const SequenceRows> sequences, const AttentionShape& s) {
+  const Arguments args("attention_paged", types, "q_NHE", q_NHE);
+  heads(args, s);
+  const int64_t n = args.rows("q_NHE", q_NHE, s.n_heads * s.head_dim);
+  args.dense("q_NHE", q_NHE, n, s.n_heads * s.head_dim);
+  args.dense("out_NHE", out_NHE, n, s.n_heads * s.head_dim);
+  paged(args, pages, n, sequences);
+  args.expect(pages.k.shape[2] == s.n_kv_heads && pages.k.shape[3] == s.head_dim, "pages have other heads than the shape says");
+}
+
+void swiglu(Activations types, TensorView out_NF, TensorView gate_NF, TensorView up_NF) {
+  const Arguments args("swiglu", types, "gate_NF", gate_NF);
+  args.dense("gate_NF", gate_NF, gate_NF.rows(), gate_NF.cols());
+  args.dense("up_NF", up_NF, gate_NF.rows(), gate_NF.cols());
+  args.dense("out_NF", out_NF, gate_NF.rows(), gate_NF.cols());
+}
+
+void swiglu_backward(Activations types, TensorView dgate_NF, TensorView dup_NF, TensorView dout_NF, TensorView gate_NF,
+                     TensorView up_NF) {
+  const Arguments args("swiglu_backward", types, "gate_NF", gate_NF);
+  args.dense("gate_NF", gate_NF, gate_NF.rows(), gate_NF.cols());
+  args.dense("up_NF", up_NF, gate_NF.rows(), gate_NF.cols());
+  args.dense("dout_NF", dout_NF, gate_NF.rows(), gate_NF.cols());
+  args.dense("dgate_NF", dgate_NF, gate_NF.rows(), gate_NF.cols());
+  args.dense("dup_NF", dup_NF, gate_NF.rows(), gate_NF.cols());
+}
+
+void cross_entropy(Activations types, TensorView loss_N, TensorView logits_NV, std::span<const int32_t> targets) {
+  const Arguments args("cross_entropy", types, "logits_NV", logits_NV);
+  const int64_t n = static_cast<int64_t>(targets.size());
+  args.dense("logits_NV", logits_NV, n, logits_NV.cols());
+  args.dense("loss_N", loss_N, n, 1);
+  args.in_range("targets", targets, INT32_MIN, logits_NV.cols());
+}
+
+void copy(TensorView out, TensorView x) {
+  OWLET_CHECK(out.dtype == x.dtype && out.numel() == x.numel() && out.bytes() == x.bytes(), "[copy] out is {} {}, x is {} {}",
+              to_string(out.dtype), out.shape.to_string(), to_string(x.dtype), x.shape.to_string());
+}
+
+void adamw(Activations types, TensorView weight, TensorView gradient, TensorView m, TensorView v, const AdamWStep& step) {
+  const Arguments args("adamw", types, "weight", weight);
+  args.dense("weight", weight, weight.rows(), weight.cols());
+  args.dense("gradient", gradient, weight.rows(), weight.cols());
+  args.dense("m", m, weight.rows(), weight.cols());
+  args.dense("v", v, weight.rows(), weight.cols());
+  args.expect(step.step >= 1, "steps count from one");
+}
+
+void sum_of_squares(Activations types, TensorView x) {
+  const Arguments args("sum_of_squares", types, "x", x);
+  args.dense("x", x, x.rows(), x.cols());
+}
+
+}  // namespace owlet::check

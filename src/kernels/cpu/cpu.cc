@@ -1,0 +1,71 @@
+// Which instruction sets this processor has, and the choice among them.
+#include <fmt/ranges.h>
+
+#include <cstdlib>
+
+#include "kernels/backend.h"
+#include "kernels/cpu/instruction_sets.h"
+
+#if defined(__aarch64__) && defined(__linux__)
+#include <asm/hwcap.h>
+#include <sys/auxv.h>
+#endif
+
+namespace owlet {
+namespace {
+
+struct InstructionSet {
+  std::string_view name;
+  bool (*supported)();
+  std::unique_ptr<Ops> (*make)(ThreadPool&);
+};
+
+#if defined(__x86_64__)
+bool has_avx512() {
+  return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
+         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512bf16");
+}
+bool has_avx2() {
+  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
+}
+#elif defined(__aarch64__)
+bool has_dot_product() {
+#if defined(__linux__)
+  return (getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0;
+#else
+  return true;  // every Apple processor of this architecture that runs macOS
+#endif
+}
+#endif
+
+constexpr InstructionSet kSets[] = {
+#if defined(__x86_64__)
+    {"avx512", has_avx512, cpu::make_avx512_ops},
+    {"avx2", has_avx2, cpu::make_avx2_ops},
+#elif defined(__aarch64__)
+    {"neon", has_dot_product, cpu::make_neon_ops},
+#endif
+    {"generic", [] { return true; }, cpu::make_generic_ops},
+};
+
+}  // namespace
+
+std::vector<std::string_view> cpu_isas() {
+  std::vector<std::string_view> names;
+  for (const InstructionSet& set : kSets) {
+    if (set.supported()) names.push_back(set.name);
+  }
+  return names;
+}
+
+Result<std::unique_ptr<Ops>> make_cpu_ops(ThreadPool& pool, std::string_view isa) {
+  const char* forced = std::getenv("OWLET_ISA");
+  if (isa.empty() && forced) isa = forced;
+  for (const InstructionSet& set : kSets) {
+    if (set.supported() && (isa.empty() || isa == set.name)) return set.make(pool);
+  }
+  return Error{ErrorCode::kUnsupported, fmt::format("this processor or build has no instruction set '{}'", isa),
+               fmt::format("choose from: {}", fmt::join(cpu_isas(), ", "))};
+}
+
+}  // namespace owlet

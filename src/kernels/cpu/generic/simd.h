@@ -1,0 +1,84 @@
+// Plain C++ in vectors of eight, which compilers turn into whatever the target's baseline has. Also what WebAssembly starts from.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstdint>
+
+#include "core/half.h"
+#include "kernels/cpu/quantized_row.h"
+#include "quant/blocks.h"
+
+namespace owlet::cpu {
+
+struct Generic {
+  static constexpr const char* kName = "generic";
+  static constexpr int64_t kLanes = 8;
+  static constexpr int64_t kGemmRows = 2;
+  static constexpr bool kHasBF16 = false;
+  struct F {
+    float x[kLanes];
+  };
+
+  template <class Function>
+  static F each(const Function& f) {
+    F out;
+    for (int i = 0; i < kLanes; ++i) out.x[i] = f(i);
+    return out;
+  }
+  static F zero() { return F{}; }
+  static F set1(float x) { return each([x](int) { return x; }); }
+  static F load(const float* p) { return each([p](int i) { return p[i]; }); }
+  static void store(float* p, F x) { std::copy(x.x, x.x + kLanes, p); }
+  static F load_partial(const float* p, int64_t n) { return each([p, n](int i) { return i < n ? p[i] : 0.0f; }); }
+  static void store_partial(float* p, F x, int64_t n) { std::copy(x.x, x.x + n, p); }
+  static F add(F a, F b) { return each([&](int i) { return a.x[i] + b.x[i]; }); }
+  static F sub(F a, F b) { return each([&](int i) { return a.x[i] - b.x[i]; }); }
+  static F mul(F a, F b) { return each([&](int i) { return a.x[i] * b.x[i]; }); }
+  static F div(F a, F b) { return each([&](int i) { return a.x[i] / b.x[i]; }); }
+  // Two roundings: a fused product is a library call where the baseline has none.
+  static F fma(F a, F b, F c) { return each([&](int i) { return a.x[i] * b.x[i] + c.x[i]; }); }
+  static F max(F a, F b) { return each([&](int i) { return a.x[i] > b.x[i] ? a.x[i] : b.x[i]; }); }
+  static F min(F a, F b) { return each([&](int i) { return a.x[i] < b.x[i] ? a.x[i] : b.x[i]; }); }
+  static F sqrt(F a) { return each([&](int i) { return std::sqrt(a.x[i]); }); }
+  static F round(F a) { return each([&](int i) { return std::nearbyint(a.x[i]); }); }
+  static F scale_by_power(F a, F k) {
+    return each([&](int i) { return a.x[i] * std::bit_cast<float>((static_cast<int32_t>(k.x[i]) + 127) << 23); });
+  }
+  static float sum(F a) {
+    return ((a.x[0] + a.x[4]) + (a.x[2] + a.x[6])) + ((a.x[1] + a.x[5]) + (a.x[3] + a.x[7]));
+  }
+  static float largest(F a) { return *std::max_element(a.x, a.x + kLanes); }
+
+  static F load(const uint16_t* p, HalfTag) { return each([p](int i) { return f16_to_f32(p[i]); }); }
+  static F load(const uint16_t* p, BFloatTag) { return each([p](int i) { return bf16_to_f32(p[i]); }); }
+  static F load_partial(const uint16_t* p, int64_t n, HalfTag) { return each([=](int i) { return i < n ? f16_to_f32(p[i]) : 0.0f; }); }
+  static F load_partial(const uint16_t* p, int64_t n, BFloatTag) { return each([=](int i) { return i < n ? bf16_to_f32(p[i]) : 0.0f; }); }
+
+  using Codes = std::array<int8_t, kBlock>;
+  using Sum = float;
+  static Sum no_sum() { return 0; }
+  static Codes codes(const BlockQ8_0& block) {
+    Codes out;
+    std::copy(block.q, block.q + kBlock, out.begin());
+    return out;
+  }
+  static Codes codes(const BlockQ4_0& block) {
+    Codes out;
+    for (size_t i = 0; i < kBlock / 2; ++i) {
+      out[i] = static_cast<int8_t>((block.q[i] & 15) - 8);
+      out[i + kBlock / 2] = static_cast<int8_t>((block.q[i] >> 4) - 8);
+    }
+    return out;
+  }
+  template <int>
+  static Sum dot_block(Sum sum, const Codes& w, const QuantizedBlock& x, float scale) {
+    int32_t dot = 0;
+    for (size_t i = 0; i < kBlock; ++i) dot += w[i] * x.q[i];
+    return sum + scale * static_cast<float>(dot);
+  }
+  static float total(Sum x) { return x; }
+};
+
+}  // namespace owlet::cpu

@@ -1,0 +1,16 @@
+// The instruction sets of this build; each lives in a folder of its own, compiled for it.
+#pragma once
+
+#include <memory>
+
+#include "core/thread_pool.h"
+#include "kernels/ops.h"
+
+namespace owlet::cpu {
+
+std::unique_ptr<Ops> make_generic_ops(ThreadPool& pool);
+std::unique_ptr<Ops> make_avx2_ops(ThreadPool& pool);
+std::unique_ptr<Ops> make_avx512_ops(ThreadPool& pool);
+std::unique_ptr<Ops> make_neon_ops(ThreadPool& pool);
+
+}  // namespace owlet::cpu

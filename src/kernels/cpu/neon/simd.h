@@ -1,0 +1,79 @@
+// Arm NEON with the dot-product extension (Armv8.2: Apple M1 and later, Graviton 2 and later).
+#pragma once
+
+#include <arm_neon.h>
+
+#include <cstdint>
+
+#include "core/half.h"
+#include "kernels/cpu/quantized_row.h"
+#include "quant/blocks.h"
+
+namespace owlet::cpu {
+
+struct Neon {
+  static constexpr const char* kName = "neon";
+  static constexpr int64_t kLanes = 4;
+  static constexpr int64_t kGemmRows = 8;
+  static constexpr bool kHasBF16 = false;
+  using F = float32x4_t;
+
+  static F zero() { return vdupq_n_f32(0); }
+  static F set1(float x) { return vdupq_n_f32(x); }
+  static F load(const float* p) { return vld1q_f32(p); }
+  static void store(float* p, F x) { vst1q_f32(p, x); }
+  static F load_partial(const float* p, int64_t n) {
+    float padded[kLanes] = {};
+    for (int64_t i = 0; i < n; ++i) padded[i] = p[i];
+    return vld1q_f32(padded);
+  }
+  static void store_partial(float* p, F x, int64_t n) {
+    float out[kLanes];
+    vst1q_f32(out, x);
+    for (int64_t i = 0; i < n; ++i) p[i] = out[i];
+  }
+  static F add(F a, F b) { return vaddq_f32(a, b); }
+  static F sub(F a, F b) { return vsubq_f32(a, b); }
+  static F mul(F a, F b) { return vmulq_f32(a, b); }
+  static F div(F a, F b) { return vdivq_f32(a, b); }
+  static F fma(F a, F b, F c) { return vfmaq_f32(c, a, b); }
+  static F max(F a, F b) { return vmaxq_f32(a, b); }
+  static F min(F a, F b) { return vminq_f32(a, b); }
+  static F sqrt(F x) { return vsqrtq_f32(x); }
+  static F round(F x) { return vrndnq_f32(x); }
+  static F scale_by_power(F x, F k) {
+    return vmulq_f32(x, vreinterpretq_f32_s32(vshlq_n_s32(vaddq_s32(vcvtq_s32_f32(k), vdupq_n_s32(127)), 23)));
+  }
+  static float sum(F x) { return vaddvq_f32(x); }
+  static float largest(F x) { return vmaxvq_f32(x); }
+
+  static F load(const uint16_t* p, HalfTag) { return vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(p))); }
+  static F load(const uint16_t* p, BFloatTag) { return vreinterpretq_f32_u32(vshll_n_u16(vld1_u16(p), 16)); }
+  template <class Tag>
+  static F load_partial(const uint16_t* p, int64_t n, Tag tag) {
+    uint16_t padded[kLanes] = {};
+    for (int64_t i = 0; i < n; ++i) padded[i] = p[i];
+    return load(padded, tag);
+  }
+
+  struct Codes {
+    int8x16_t low, high;
+  };
+  using Sum = float32x4_t;
+  static Sum no_sum() { return vdupq_n_f32(0); }
+  static Codes codes(const BlockQ8_0& block) { return {vld1q_s8(block.q), vld1q_s8(block.q + 16)}; }
+  static Codes codes(const BlockQ4_0& block) {
+    const uint8x16_t packed = vld1q_u8(block.q);
+    const int8x16_t eight = vdupq_n_s8(8);
+    return {vsubq_s8(vreinterpretq_s8_u8(vandq_u8(packed, vdupq_n_u8(15))), eight),
+            vsubq_s8(vreinterpretq_s8_u8(vshrq_n_u8(packed, 4)), eight)};
+  }
+  template <int>
+  static Sum dot_block(Sum sum, Codes w, const QuantizedBlock& x, float scale) {
+    const int32x4_t dot = vdotq_s32(vdotq_s32(vdupq_n_s32(0), w.low, vld1q_s8(x.q)), w.high, vld1q_s8(x.q + 16));
+    return vfmaq_n_f32(sum, vcvtq_f32_s32(dot), scale);
+  }
+  static float total(Sum x) { return vaddvq_f32(x); }
+};
+
+}  // namespace owlet::cpu

@@ -1,0 +1,255 @@
+// Ops that look at one row, or one element, at a time: norms, activation, rotation, loss, optimizer.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <span>
+#include <vector>
+
+#include "core/tensor.h"
+#include "core/thread_pool.h"
+#include "kernels/ops.h"
+
+namespace owlet::cpu {
+
+// e^x to about two units in the last place: 2^round(x / ln 2) times a polynomial of degree six on the rest (coefficients are the
+// Taylor series'; |rest| ≤ ln 2 / 2 keeps the first dropped term below 1.3e-7). Very negative x gives 0.
+template <class S>
+inline typename S::F exp(typename S::F x) {
+  using F = typename S::F;
+  x = S::min(S::max(x, S::set1(-87.0f)), S::set1(88.0f));
+  const F k = S::round(S::mul(x, S::set1(1.44269504f)));
+  F r = S::fma(k, S::set1(-0.693359375f), x);
+  r = S::fma(k, S::set1(2.12194440e-4f), r);
+  F p = S::set1(1.0f / 720);
+  for (const float c : {1.0f / 120, 1.0f / 24, 1.0f / 6, 0.5f, 1.0f, 1.0f}) p = S::fma(p, r, S::set1(c));
+  return S::scale_by_power(p, k);
+}
+
+// body(i, load, store) over whole vectors of n elements and one partial one.
+template <class S, class Body>
+inline void over_vectors(int64_t n, const Body& body) {
+  int64_t i = 0;
+  for (; i + S::kLanes <= n; i += S::kLanes) {
+    body([i](const float* p) { return S::load(p + i); }, [i](float* p, typename S::F x) { S::store(p + i, x); });
+  }
+  if (const int64_t rest = n - i; rest > 0) {
+    body([i, rest](const float* p) { return S::load_partial(p + i, rest); },
+         [i, rest](float* p, typename S::F x) { S::store_partial(p + i, x, rest); });
+  }
+}
+
+// Σ a·b.
+template <class S>
+inline float dot(const float* a, const float* b, int64_t n) {
+  typename S::F sum = S::zero();
+  over_vectors<S>(n, [&](auto load, auto) { sum = S::fma(load(a), load(b), sum); });
+  return S::sum(sum);
+}
+
+template <class S>
+class Rows {
+ public:
+  explicit Rows(ThreadPool& pool) : pool_(pool) {}
+  using F = typename S::F;
+
+  // norm_weight: float32.
+  void rms_norm(TensorView out, TensorView rstd, TensorView x, const float* weight, double eps) {
+    const int64_t d = x.cols();
+    pool_.parallel_for(x.rows(), 4, [&](int64_t begin, int64_t end) {
+      for (int64_t r = begin; r < end; ++r) {
+        const float* row = x.f32() + r * d;
+        float* to = out.f32() + r * d;
+        const float scale = 1.0f / std::sqrt(dot<S>(row, row, d) / static_cast<float>(d) + static_cast<float>(eps));
+        if (rstd) rstd.f32()[r] = scale;
+        // Normalised first, then weighted, as the models this comes from do.
+        over_vectors<S>(d, [&](auto load, auto store) { store(to, S::mul(S::mul(load(row), S::set1(scale)), load(weight))); });
+      }
+    });
+  }
+
+  void rms_norm_backward(TensorView dx, Into into, TensorView dweight, TensorView dout, TensorView x, const float* weight,
+                         TensorView rstd) {
+    const int64_t d = x.cols(), chunks = (x.rows() + kChunk - 1) / kChunk;
+    partial_.assign(static_cast<size_t>(chunks * d), 0.0f);
+    pool_.parallel_for(chunks, 1, [&](int64_t first, int64_t last) {
+      std::vector<float> weighted(static_cast<size_t>(d));
+      for (int64_t r = first * kChunk; r < std::min(x.rows(), last * kChunk); ++r) {
+        const float* xr = x.f32() + r * d;
+        const float* dr = dout.f32() + r * d;
+        float* to = dx.f32() + r * d;
+        float* dw = partial_.data() + r / kChunk * d;
+        const F scale = S::set1(rstd.f32()[r]);
+        over_vectors<S>(d, [&](auto load, auto store) {
+          store(dw, S::fma(S::mul(load(xr), scale), load(dr), load(dw)));
+          store(weighted.data(), S::mul(load(dr), load(weight)));
+        });
+        const float s = rstd.f32()[r];
+        const float mean = dot<S>(weighted.data(), xr, d) / static_cast<float>(d);
+        const F pull = S::set1(-mean * s * s * s);
+        over_vectors<S>(d, [&](auto load, auto store) {
+          F value = S::fma(load(xr), pull, S::mul(load(weighted.data()), scale));
+          if (into == Into::kAdd) value = S::add(load(to), value);
+          store(to, value);
+        });
+      }
+    });
+    for (int64_t c = 0; c < chunks; ++c) {
+      for (int64_t i = 0; i < d; ++i) dweight.f32()[i] += partial_[static_cast<size_t>(c * d + i)];
+    }
+  }
+
+  void swiglu(TensorView out, TensorView gate, TensorView up) {
+    elements(out.numel(), [&](int64_t at, int64_t n) {
+      const float *g = gate.f32() + at, *u = up.f32() + at;
+      float* o = out.f32() + at;
+      over_vectors<S>(n, [&](auto load, auto store) { store(o, S::mul(S::mul(load(g), sigmoid(load(g))), load(u))); });
+    });
+  }
+
+  void swiglu_backward(TensorView dgate, TensorView dup, TensorView dout, TensorView gate, TensorView up) {
+    elements(dout.numel(), [&](int64_t at, int64_t n) {
+      const float *g = gate.f32() + at, *u = up.f32() + at, *d = dout.f32() + at;
+      float *dg = dgate.f32() + at, *du = dup.f32() + at;
+      over_vectors<S>(n, [&](auto load, auto store) {
+        const F x = load(g), s = sigmoid(x), grad = load(d);
+        const F silu = S::mul(x, s);
+        const F slope = S::fma(silu, S::sub(S::set1(1.0f), s), s);  // s + x·s·(1 − s)
+        const F to_gate = S::mul(S::mul(grad, load(u)), slope), to_up = S::mul(grad, silu);
+        store(dg, to_gate);
+        store(du, to_up);
+      });
+    });
+  }
+
+  void rope(TensorView x, TensorView cos_sin, std::span<const int32_t> positions, bool interleaved, float direction) {
+    const int64_t e = cos_sin.cols(), half = e / 2, width = x.cols();
+    pool_.parallel_for(x.rows(), 8, [&](int64_t begin, int64_t end) {
+      for (int64_t r = begin; r < end; ++r) {
+        const float* cosine = cos_sin.f32() + positions[static_cast<size_t>(r)] * e;
+        const float* sine = cosine + half;
+        for (float* head = x.f32() + r * width; head < x.f32() + (r + 1) * width; head += e) {
+          for (int64_t i = 0; i < half; ++i) {
+            float& a = head[interleaved ? 2 * i : i];
+            float& b = head[interleaved ? 2 * i + 1 : i + half];
+            const float s = direction * sine[i], real = a * cosine[i] - b * s, imaginary = a * s + b * cosine[i];
+            a = real;
+            b = imaginary;
+          }
+        }
+      }
+    });
+  }
+
+  void cross_entropy(TensorView loss, TensorView logits, std::span<const int32_t> targets, double dloss) {
+    const int64_t v = logits.cols();
+    pool_.parallel_for(logits.rows(), 1, [&](int64_t begin, int64_t end) {
+      for (int64_t r = begin; r < end; ++r) {
+        float* row = logits.f32() + r * v;
+        const int32_t target = targets[static_cast<size_t>(r)];
+        if (target < 0) {
+          loss.f32()[r] = 0;
+          if (dloss != 0) std::fill(row, row + v, 0.0f);
+          continue;
+        }
+        F top = S::set1(row[0]);
+        int64_t i = 0;
+        for (; i + S::kLanes <= v; i += S::kLanes) top = S::max(top, S::load(row + i));
+        float largest = S::largest(top);
+        for (; i < v; ++i) largest = std::max(largest, row[i]);
+        const F shift = S::set1(largest);
+        const float at_target = row[target] - largest;
+        const float sum = sum_exp(row, v, shift, dloss != 0);
+        loss.f32()[r] = std::log(sum) - at_target;
+        if (dloss == 0) continue;
+        const F factor = S::set1(static_cast<float>(dloss) / sum);
+        over_vectors<S>(v, [&](auto load, auto store) { store(row, S::mul(load(row), factor)); });
+        row[target] -= static_cast<float>(dloss);
+      }
+    });
+  }
+
+  void adamw(TensorView weight, TensorView gradient, TensorView m, TensorView v, const AdamWStep& step) {
+    const auto f = [](double x) { return S::set1(static_cast<float>(x)); };
+    const F b1 = f(step.beta1), c1 = f(1 - step.beta1), b2 = f(step.beta2), c2 = f(1 - step.beta2), eps = f(step.eps);
+    const F keep = f(1 - step.lr * step.weight_decay), scale = f(step.grad_scale);
+    const double correct1 = 1 - std::pow(step.beta1, static_cast<double>(step.step));
+    const double correct2 = 1 - std::pow(step.beta2, static_cast<double>(step.step));
+    const F rate = f(-step.lr / correct1), root = f(1 / std::sqrt(correct2));
+    elements(weight.numel(), [&](int64_t at, int64_t n) {
+      float *w = weight.f32() + at, *mm = m.f32() + at, *vv = v.f32() + at;
+      const float* g = gradient.f32() + at;
+      over_vectors<S>(n, [&](auto load, auto store) {
+        const F grad = S::mul(load(g), scale);
+        const F first = S::fma(c1, grad, S::mul(b1, load(mm)));
+        const F second = S::fma(c2, S::mul(grad, grad), S::mul(b2, load(vv)));
+        store(mm, first);
+        store(vv, second);
+        const F slope = S::div(first, S::add(S::mul(S::sqrt(second), root), eps));
+        store(w, S::fma(rate, slope, S::mul(load(w), keep)));
+      });
+    });
+  }
+
+  void add_scaled(TensorView out, double a, TensorView x, double b, TensorView y) {
+    const F fa = S::set1(static_cast<float>(a)), fb = S::set1(static_cast<float>(b));
+    elements(out.numel(), [&](int64_t at, int64_t n) {
+      const float *px = x.f32() + at, *py = y.f32() + at;
+      float* to = out.f32() + at;
+      over_vectors<S>(n, [&](auto load, auto store) {
+        F value = a != 0 ? S::mul(fa, load(px)) : S::zero();
+        if (b != 0) value = S::fma(fb, load(py), value);
+        store(to, value);
+      });
+    });
+  }
+
+  double sum_of_squares(TensorView x) {
+    const int64_t n = x.numel(), chunks = (n + kSumChunk - 1) / kSumChunk;
+    std::vector<double> sums(static_cast<size_t>(chunks));
+    pool_.parallel_for(chunks, 1, [&](int64_t begin, int64_t end) {
+      for (int64_t c = begin; c < end; ++c) {
+        const float* p = x.f32() + c * kSumChunk;
+        sums[static_cast<size_t>(c)] = static_cast<double>(dot<S>(p, p, std::min(kSumChunk, n - c * kSumChunk)));
+      }
+    });
+    double total = 0;
+    for (double sum : sums) total += sum;
+    return total;
+  }
+
+ private:
+  static constexpr int64_t kChunk = 128;       // rows whose weight gradients are summed before they meet the others'
+  static constexpr int64_t kSumChunk = 1024;
+
+  static F sigmoid(F x) { return S::div(S::set1(1.0f), S::add(S::set1(1.0f), exp<S>(S::sub(S::zero(), x)))); }
+
+  // Σ e^(row − shift), leaving the exponentials in the row where they are wanted.
+  static float sum_exp(float* row, int64_t v, F shift, bool keep) {
+    F sum = S::zero();
+    int64_t i = 0;
+    for (; i + S::kLanes <= v; i += S::kLanes) {
+      const F e = exp<S>(S::sub(S::load(row + i), shift));
+      sum = S::add(sum, e);
+      if (keep) S::store(row + i, e);
+    }
+    float rest = 0;
+    for (; i < v; ++i) {
+      float buffer[S::kLanes];
+      S::store(buffer, exp<S>(S::sub(S::set1(row[i]), shift)));
+      rest += buffer[0];
+      if (keep) row[i] = buffer[0];
+    }
+    return S::sum(sum) + rest;
+  }
+
+  template <class Body>
+  void elements(int64_t n, const Body& body) {
+    pool_.parallel_for(n, 4096, [&](int64_t begin, int64_t end) { body(begin, end - begin); });
+  }
+
+  ThreadPool& pool_;
+  std::vector<float> partial_;
+};
+
+}  // namespace owlet::cpu

@@ -1,0 +1,189 @@
+// Every op for one instruction set, made of the skeletons around it. S names the vectors: see avx512/simd.h for what it has.
+#pragma once
+
+#include <type_traits>
+
+#include "kernels/check.h"
+#include "kernels/cpu/attention.h"
+#include "kernels/cpu/gemm.h"
+#include "kernels/cpu/linear.h"
+#include "kernels/cpu/rows.h"
+#include "quant/blocks.h"
+
+namespace owlet::cpu {
+
+template <class S>
+class VectorOps final : public Ops {
+ public:
+  explicit VectorOps(ThreadPool& pool)
+      : pool_(pool), rows_(pool), linear_(pool), packed_(pool), paged_(pool), gemm_f32_(pool), gemm_bf16_(pool),
+        name_(std::string("cpu-") + S::kName) {}
+
+  std::string_view name() const override { return name_; }
+
+  void embedding(TensorView out, TensorView table, std::span<const int32_t> ids) override {
+    check::embedding(kTypes, out, table, ids);
+    const int64_t d = out.cols(), row = row_bytes(table.dtype, d);
+    pool_.parallel_for(out.rows(), 8, [&](int64_t begin, int64_t end) {
+      for (int64_t r = begin; r < end; ++r) {
+        dequantize_row(table.dtype, table.as<const std::byte>() + ids[static_cast<size_t>(r)] * row, out.f32() + r * d, d);
+      }
+    });
+  }
+
+  void embedding_backward(TensorView dtable, TensorView dout, std::span<const int32_t> ids) override {
+    check::embedding_backward(kTypes, dtable, dout, ids);
+    const int64_t d = dout.cols();
+    // Threads own columns: each id's rows are added in their order.
+    pool_.parallel_for(d, 16, [&](int64_t begin, int64_t end) {
+      for (int64_t r = 0; r < dout.rows(); ++r) {
+        float* to = dtable.f32() + ids[static_cast<size_t>(r)] * d;
+        const float* from = dout.f32() + r * d;
+        for (int64_t i = begin; i < end; ++i) to[i] += from[i];
+      }
+    });
+  }
+
+  void rms_norm(TensorView out, TensorView rstd, TensorView x, TensorView weight, double eps) override {
+    check::rms_norm(kTypes, out, rstd, x, weight);
+    rows_.rms_norm(out, rstd, x, norm_weight(weight), eps);
+  }
+  void rms_norm_backward(TensorView dx, Into into, TensorView dweight, TensorView dout, TensorView x, TensorView weight,
+                         TensorView rstd) override {
+    check::rms_norm_backward(kTypes, dx, dweight, dout, x, weight, rstd);
+    rows_.rms_norm_backward(dx, into, dweight, dout, x, norm_weight(weight), rstd);
+  }
+
+  void linear(TensorView out, Into into, TensorView x, TensorView w, Precision precision) override {
+    check::linear(kTypes, out, x, w);
+    const int64_t i = x.cols();
+    if (precision == Precision::kBF16 && w.dtype == DType::kF32) {
+      gemm_bf16_.multiply(out.f32(), x.rows(), w.rows(), i, {x.f32(), i, 1}, {w.f32(), 1, i}, into == Into::kAdd);
+    } else {
+      linear_.run(out, into, x, w);
+    }
+  }
+  void linear_backward_input(TensorView dx, Into into, TensorView dout, TensorView w, Precision precision) override {
+    check::linear_backward_input(kTypes, dx, dout, w);
+    OWLET_CHECK(w.dtype == DType::kF32, "[linear_backward_input] weights of type {}", to_string(w.dtype));
+    const int64_t i = dx.cols(), o = dout.cols();
+    multiply(precision, dx.f32(), dx.rows(), i, o, {dout.f32(), o, 1}, {w.f32(), i, 1}, into == Into::kAdd);
+  }
+  void linear_backward_weight(TensorView dw, TensorView dout, TensorView x, Precision precision) override {
+    check::linear_backward_weight(kTypes, dw, dout, x);
+    const int64_t i = x.cols(), o = dout.cols();
+    multiply(precision, dw.f32(), o, i, x.rows(), {dout.f32(), 1, o}, {x.f32(), i, 1}, true);
+  }
+
+  void rope(TensorView x, TensorView cos_sin, std::span<const int32_t> positions, bool interleaved) override {
+    check::rope(kTypes, x, cos_sin, positions);
+    rows_.rope(x, cos_sin, positions, interleaved, 1.0f);
+  }
+  void rope_backward(TensorView dx, TensorView cos_sin, std::span<const int32_t> positions, bool interleaved) override {
+    check::rope(kTypes, dx, cos_sin, positions);
+    rows_.rope(dx, cos_sin, positions, interleaved, -1.0f);
+  }
+
+  void attention(TensorView out, TensorView lse, TensorView q, TensorView k, TensorView v, std::span<const int32_t> first_row,
+                 const AttentionShape& shape) override {
+    check::attention(kTypes, out, lse, q, k, v, first_row, shape);
+    packed_.forward(out, lse, q, k, v, first_row, shape);
+  }
+  void attention_backward(TensorView dq, TensorView dk, TensorView dv, TensorView dout, TensorView q, TensorView k, TensorView v,
+                          TensorView out, TensorView lse, std::span<const int32_t> first_row,
+                          const AttentionShape& shape) override {
+    check::attention_backward(kTypes, dq, dk, dv, dout, q, k, v, out, lse, first_row, shape);
+    packed_.backward(dq, dk, dv, dout, q, k, v, out, lse, first_row, shape);
+  }
+
+  void kv_store(const KvPages& pages, TensorView k, TensorView v, std::span<const SequenceRows> sequences) override {
+    check::kv_store(kTypes, pages, k, v, sequences);
+    const int64_t width = k.cols(), row = row_bytes(pages.k.dtype, width);
+    for (const SequenceRows& sequence : sequences) {
+      for (int64_t r = sequence.row_begin; r < sequence.row_end; ++r) {
+        const int64_t position = sequence.first_position + r - sequence.row_begin;
+        const int64_t slot = sequence.pages[static_cast<size_t>(position / pages.page_len())] * pages.page_len() +
+                             position % pages.page_len();
+        quantize_row(pages.k.dtype, k.f32() + r * width, pages.k.as<std::byte>() + slot * row, width);
+        quantize_row(pages.v.dtype, v.f32() + r * width, pages.v.as<std::byte>() + slot * row, width);
+      }
+    }
+  }
+  void attention_paged(TensorView out, TensorView q, const KvPages& pages, std::span<const SequenceRows> sequences,
+                       const AttentionShape& shape) override {
+    check::attention_paged(kTypes, out, q, pages, sequences, shape);
+    paged_.run(out, q, pages, sequences, shape);
+  }
+
+  void swiglu(TensorView out, TensorView gate, TensorView up) override {
+    check::swiglu(kTypes, out, gate, up);
+    rows_.swiglu(out, gate, up);
+  }
+  void swiglu_backward(TensorView dgate, TensorView dup, TensorView dout, TensorView gate, TensorView up) override {
+    check::swiglu_backward(kTypes, dgate, dup, dout, gate, up);
+    rows_.swiglu_backward(dgate, dup, dout, gate, up);
+  }
+  void cross_entropy(TensorView loss, TensorView logits, std::span<const int32_t> targets, double dloss) override {
+    check::cross_entropy(kTypes, loss, logits, targets);
+    rows_.cross_entropy(loss, logits, targets, dloss);
+  }
+
+  void copy(TensorView out, TensorView x) override {
+    check::copy(out, x);
+    pool_.parallel_for(out.bytes(), 1 << 16, [&](int64_t begin, int64_t end) {
+      std::memcpy(out.as<std::byte>() + begin, x.as<std::byte>() + begin, static_cast<size_t>(end - begin));
+    });
+  }
+  void add_scaled(TensorView out, double a, TensorView x, double b, TensorView y) override {
+    rows_.add_scaled(out, a, x, b, y);
+  }
+  void adamw(TensorView weight, TensorView gradient, TensorView m, TensorView v, const AdamWStep& step) override {
+    check::adamw(kTypes, weight, gradient, m, v, step);
+    rows_.adamw(weight, gradient, m, v, step);
+  }
+  double sum_of_squares(TensorView x) override {
+    check::sum_of_squares(kTypes, x);
+    return rows_.sum_of_squares(x);
+  }
+
+ private:
+  static constexpr auto kTypes = check::Activations::kF32;
+  // Processors without bfloat16 products round to it and multiply in float32: the same numbers.
+  template <class T>
+  struct BF16Of {
+    using type = FloatPanels<T, true>;
+  };
+  template <class T>
+    requires T::kHasBF16
+  struct BF16Of<T> {
+    using type = BF16Panels<T>;
+  };
+
+  void multiply(Precision precision, float* c, int64_t m, int64_t n, int64_t k, Strided a, Strided b, bool add) {
+    if (precision == Precision::kBF16) {
+      gemm_bf16_.multiply(c, m, n, k, a, b, add);
+    } else {
+      gemm_f32_.multiply(c, m, n, k, a, b, add);
+    }
+  }
+
+  // Norms of half-precision models are small: widened on the way.
+  const float* norm_weight(TensorView weight) {
+    if (weight.dtype == DType::kF32) return weight.f32();
+    norm_weight_.resize(static_cast<size_t>(weight.numel()));
+    dequantize_row(weight.dtype, weight.data, norm_weight_.data(), weight.numel());
+    return norm_weight_.data();
+  }
+
+  ThreadPool& pool_;
+  Rows<S> rows_;
+  Linear<S> linear_;
+  PackedAttention<S> packed_;
+  PagedAttention<S> paged_;
+  Gemm<S, FloatPanels<S, false>> gemm_f32_;
+  Gemm<S, typename BF16Of<S>::type> gemm_bf16_;
+  std::vector<float> norm_weight_;
+  std::string name_;
+};
+
+}  // namespace owlet::cpu
