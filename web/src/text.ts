@@ -108,7 +108,7 @@ export const text = {
   resetAll: 'Reset all',
   changed: 'changed',
   default: (value: string) => `default ${value}`,
-  none: 'none',
+  empty: 'empty',
   settingsChanged: (count: number) => `Settings (${count} changed)`,
 
   keys: [

@@ -12,7 +12,7 @@ export function settle(source: string): string {
     if (isPartOfFence(last, fence) && lines.length > 1) lines.pop();
     return lines.join('\n');
   }
-  if (/^\s{0,3}[`~]{1,}[^`]*$/.test(last) && /^\s{0,3}(`{1,2}|~{1,2})$|^\s{0,3}(```|~~~)/.test(last)) {
+  if (/^\s{0,3}(`{1,2}|~{1,2}|(```|~~~)[^`]*)$/.test(last)) {
     lines.pop();  // an opening fence whose language is still arriving
     return lines.join('\n');
   }
@@ -53,18 +53,20 @@ function isOpenMark(line: string): boolean {
 
 // Lines of bars at the end are shown once the row of dashes below the first one is complete.
 function withoutUndecidedTable(lines: string[]): string[] {
-  let first = lines.length;
+  const end = lines[lines.length - 1] === '' ? lines.length - 1 : lines.length;  // a line that has just begun
+  let first = end;
   while (first > 0 && /^\s*\|/.test(lines[first - 1]!)) first--;
-  const rows = lines.length - first;
+  const rows = end - first;
   if (rows === 0) return lines;
-  if (rows === 1 || (rows === 2 && !/^\s*\|(\s*:?-+:?\s*\|)+\s*$/.test(lines[first + 1]!))) {
-    // A second line that cannot become a row of dashes settles the matter: no table.
-    if (rows === 2 && !/^[\s|:-]*$/.test(lines[first + 1]!)) return lines;
-    return lines.slice(0, first);
-  }
-  // A cell appears as a whole: a row that is still growing would widen its column with every word.
-  const last = lines[lines.length - 1]!;
-  return rows > 2 && !last.trimEnd().endsWith('|') ? lines.slice(0, -1) : lines;
+  if (rows === 1) return lines.slice(0, first);
+  if (!/^[\s|:-]*$/.test(lines[first + 1]!)) return lines;  // no row of dashes: no table
+  // A row appears as a whole: one that is still growing would widen its column with every word.
+  const growing = end === lines.length && bars(lines[end - 1]!) < bars(lines[first]!);
+  return growing ? lines.slice(0, rows === 2 ? first : end - 1) : lines;
+}
+
+function bars(line: string): number {
+  return line.match(/(?<!\\)\|/g)?.length ?? 0;
 }
 
 // Closes bold, emphasis and code that the last paragraph has opened, and holds back a link's address.

@@ -78,8 +78,10 @@ function GoneLine() {
           {/* The countdown is for the eye; a screen reader hears once that the server is gone. */}
           <span className="unseen">{text.gone(0)} {text.goneKept}</span>
           <span aria-hidden="true">{link.why ?? text.gone(seconds)} {text.goneKept}</span>
-          <button type="button" className="button button-quiet" onClick={() => void store.connection.check()}>{text.tryNow}</button>
-          <button type="button" className="button button-quiet" onClick={() => store.connection.ask()}>{text.otherServer}</button>
+          <span className="gone-buttons">
+            <button type="button" className="button button-quiet" onClick={() => void store.connection.check()}>{text.tryNow}</button>
+            <button type="button" className="button button-quiet" onClick={() => store.connection.ask()}>{text.otherServer}</button>
+          </span>
         </div>
       )}
     </div>

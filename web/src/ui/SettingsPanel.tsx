@@ -66,9 +66,7 @@ function Setting(props: { id: string; label: string; says: string; changed: bool
       <div className="setting-head">
         <label className="setting-name" htmlFor={id}>{label}</label>
         {changed && <span className="setting-mark">{text.changed}</span>}
-        {changed
-          ? <button type="button" className="button button-quiet" aria-label={`${text.reset}: ${label}`} onClick={onReset}>{text.reset}</button>
-          : null}
+        {changed && <button type="button" className="button button-quiet" aria-label={`${text.reset}: ${label}`} onClick={onReset}>{text.reset}</button>}
         <span className="setting-default">{text.default(fallback)}</span>
       </div>
       {children}
@@ -95,7 +93,7 @@ function NumberField({ spec, value }: { spec: NumberSetting; value: number | nul
 
   return (
     <Setting id={id} label={spec.label} says={spec.says} changed={value !== fallback}
-      fallback={spec.empty ?? String(fallback)} onReset={() => store.change(spec.key, fallback as never)}>
+      fallback={spec.empty === undefined ? String(fallback) : text.empty} onReset={() => store.change(spec.key, fallback as never)}>
       <div className="number">
         {spec.slider && (
           <input type="range" min={spec.min} max={spec.max} step={spec.step} value={value ?? spec.min} aria-label={spec.label}
@@ -113,7 +111,7 @@ function SystemField({ value }: { value: string }) {
   const id = useId();
   const field = useGrowingField(value);
   return (
-    <Setting id={id} label={text.system} says={text.systemSays} changed={value !== kDefaults.system} fallback={text.none}
+    <Setting id={id} label={text.system} says={text.systemSays} changed={value !== kDefaults.system} fallback={text.empty}
       onReset={() => store.change('system', kDefaults.system)}>
       <textarea id={id} ref={field} rows={2} value={value} dir="auto" aria-describedby={`${id}says`} onChange={(event) => store.change('system', event.target.value)} />
     </Setting>

@@ -34,16 +34,17 @@ export const Sidebar = memo(function Sidebar({ chats, currentId, search, onOpen,
       </div>
       <input ref={search} className="find" type="search" placeholder={text.findChats} aria-label={text.findChats} value={wanted}
         onChange={(event) => setWanted(event.target.value)} onKeyDown={onSearchKey} />
-      <ul className="chat-list">
-        {found.map((chat) => (
-          <li key={chat.id} className={chat.id === currentId ? 'chat-row current' : 'chat-row'}>
-            {renaming === chat.id
-              ? <RenameField chat={chat} onDone={() => setRenaming(null)} />
-              : <Row chat={chat} current={chat.id === currentId} onOpen={onOpen} onRename={setRenaming} />}
-          </li>
-        ))}
-      </ul>
-      {found.length === 0 && <p className="sidebar-note">{needle === '' ? text.noChats : text.noneFound}</p>}
+      {found.length === 0 ? <p className="sidebar-note">{needle === '' ? text.noChats : text.noneFound}</p> : (
+        <ul className="chat-list">
+          {found.map((chat) => (
+            <li key={chat.id} className={chat.id === currentId ? 'chat-row current' : 'chat-row'}>
+              {renaming === chat.id
+                ? <RenameField chat={chat} onDone={() => setRenaming(null)} />
+                : <Row chat={chat} current={chat.id === currentId} onOpen={onOpen} onRename={setRenaming} />}
+            </li>
+          ))}
+        </ul>
+      )}
       <button type="button" className="keys-button" onClick={onKeys}><kbd>?</kbd>{text.shortcuts}</button>
     </nav>
   );
