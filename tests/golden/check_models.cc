@@ -5,6 +5,8 @@
 
 #include "core/file.h"
 #include "io/safetensors.h"
+#include "core/json.h"
+#include "model/architecture.h"
 #include "model/load.h"
 #include "model/tape.h"
 #include "quant/blocks.h"
