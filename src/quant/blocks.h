@@ -1,7 +1,8 @@
 // Block formats: 32 numbers of a row share a scale. Layouts are GGML's, byte for byte.
 //
 //   Q8_0  34 bytes: float16 scale d, 32 × int8 q;             x = d · q
-//   Q4_0  18 bytes: float16 scale d, 16 bytes of two nibbles: x = d · (q − 8); byte i holds elements i (low) and i + 16 (high)
+//   Q4_0  18 bytes: float16 scale d, 16 bytes of two nibbles: x = d · (q − 8);
+//                   byte i holds elements i (low nibble) and i + 16 (high nibble)
 #pragma once
 
 #include <cstdint>
@@ -24,8 +25,8 @@ struct BlockQ4_0 {
 };
 static_assert(sizeof(BlockQ4_0) == 18);
 
-// One row of n numbers (a multiple of the type's block size) to `dtype` and back. F32, F16, BF16, Q8_0 and Q4_0.
-// Rounding of the block formats equals llama.cpp's reference quantizer, bit for bit.
+// One row of n numbers (a multiple of the type's block size) to `dtype` and back, for every type; only encoding to I32 makes no
+// sense and is our own mistake. Finite numbers give llama.cpp's reference bytes, bit for bit; NaN is encoded as 0.
 void quantize_row(DType dtype, const float* x, void* out, int64_t n);
 void dequantize_row(DType dtype, const void* row, float* out, int64_t n);
 

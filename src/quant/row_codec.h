@@ -1,0 +1,31 @@
+// How rows of one type are encoded and decoded. A format is one file that defines its codec, a declaration here and a line in
+// blocks.cc.
+#pragma once
+
+#include <cstdint>
+
+namespace owlet {
+
+struct RowCodec {
+  void (*encode)(const float* x, void* out, int64_t n);  // null where the type is only read
+  void (*decode)(const void* row, float* out, int64_t n);
+};
+
+extern const RowCodec kF32Codec, kF64Codec, kF16Codec, kBF16Codec, kI32Codec;
+extern const RowCodec kQ8_0Codec;
+extern const RowCodec kQ4_0Codec;
+
+// The codec of a type made of blocks, from the two functions that know one block.
+template <class Block, int kElements, void (*kEncode)(const float*, Block&), void (*kDecode)(const Block&, float*)>
+constexpr RowCodec block_codec() {
+  return {[](const float* x, void* out, int64_t n) {
+            auto* blocks = static_cast<Block*>(out);
+            for (int64_t i = 0; i < n / kElements; ++i) kEncode(x + i * kElements, blocks[i]);
+          },
+          [](const void* row, float* out, int64_t n) {
+            const auto* blocks = static_cast<const Block*>(row);
+            for (int64_t i = 0; i < n / kElements; ++i) kDecode(blocks[i], out + i * kElements);
+          }};
+}
+
+}  // namespace owlet
