@@ -71,6 +71,10 @@ class Tokenizer {
   std::unique_ptr<Impl> impl_;
 };
 
+// vocab.json and merges.txt wherever they lie; `added` names tokens of the vocabulary that are control tokens.
+Result<Tokenizer> load_vocab_merges(const std::filesystem::path& vocab, const std::filesystem::path& merges,
+                                    const std::vector<std::string>& added);
+
 // Turns a stream of tokens into text that is valid UTF-8 at every step: bytes of an unfinished character wait.
 class StreamDecoder {
  public:
