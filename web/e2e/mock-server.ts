@@ -207,7 +207,7 @@ def add(a, b):
 See [the notes](https://example.org/notes).
 `;
 
-const kLong = Array.from({ length: 24 }, (_, i) => `Paragraph ${i + 1}. An owl turns its head, listens, and waits; it hears a mouse under the snow. ` +
+const kLong = Array.from({ length: 26 }, (_, i) => `Paragraph ${i + 1}. An owl turns its head, listens, and waits; it hears a mouse under the snow. ` +
   'Then it opens its wings without a sound and glides down, and for a moment the whole field holds its breath.').join('\n\n');
 
 const kHostile = `<script>window.hacked = 1</script>

@@ -92,7 +92,7 @@ describe('addressFrom', () => {
     ['http://192.168.1.7:9/?x#y', 'http://192.168.1.7:9'],
   ])('reads %s', (typed, address) => expect(addressFrom(typed)).toBe(address));
 
-  it.each(['', '   ', 'javascript:alert(1)', 'http://', 'https://user:pass@example.org'])('refuses %j', (typed) => {
+  it.each(['', '   ', 'not an address', 'javascript:alert(1)', 'http://', 'https://user:pass@example.org'])('refuses %j', (typed) => {
     expect(addressFrom(typed)).toBeNull();
   });
 });

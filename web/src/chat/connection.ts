@@ -100,7 +100,8 @@ export function addressFrom(typed: string): string | null {
   const local = /^(localhost|127\.|\[::1\])/.test(text);
   try {
     const url = new URL(/^https?:\/\//i.test(text) ? text : `${local ? 'http' : 'https'}://${text}`);
-    if (url.username || url.password) return null;
+    // Some browsers take "not an address" for a host with spaces in its name.
+    if (url.username || url.password || /[%\s]/.test(text.split('?', 1)[0]!) || url.hostname === '') return null;
     return (url.origin + url.pathname).replace(/\/+$/, '').replace(/\/v1$/, '');
   } catch {
     return null;

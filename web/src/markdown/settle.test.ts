@@ -27,7 +27,7 @@ describe('settle', () => {
     ['| a | b |', ''],
     ['| a | b |\n|--', ''],
     ['| a | b |\n|---|---|', '| a | b |\n|---|---|'],
-    ['| a | b |\n|---|---|\n| 1 |', '| a | b |\n|---|---|\n| 1 |'],
+    ['| a | b |\n|---|---|\n| 1 | 2 |', '| a | b |\n|---|---|\n| 1 | 2 |'],
     ['| a | b |\n|---|---|\n| 1 | 2', '| a | b |\n|---|---|'],
     ['| not a table\n| but bars', '| not a table\n| but bars'],
   ])('%j shows %j', (source, expected) => expect(settle(source)).toBe(expected));

@@ -1,0 +1,56 @@
+// A page in headless Chromium that remembers what it should not have done: errors, and requests to other hosts.
+
+import { chromium, type Browser, type BrowserContextOptions, type Page } from 'playwright-core';
+
+const kArguments = [
+  '--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
+  '--disable-component-update', '--disable-sync',
+];
+
+export function launch(): Promise<Browser> {
+  return chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: kArguments });
+}
+
+export interface Visit {
+  page: Page;
+  complaints: string[];   // errors in the console, other than those of requests that were meant to fail
+  strangers: string[];    // requests to anything but the given addresses
+  close(): Promise<void>;
+}
+
+export async function visit(browser: Browser, addresses: readonly string[], options: BrowserContextOptions = {}): Promise<Visit> {
+  const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, ...options });
+  await context.grantPermissions(['clipboard-read', 'clipboard-write']);
+  const page = await context.newPage();
+  const complaints: string[] = [];
+  const strangers: string[] = [];
+  page.on('pageerror', (error) => complaints.push(error.message));
+  page.on('console', (message) => {
+    if (message.type() === 'error' && !message.text().startsWith('Failed to load resource')) complaints.push(message.text());
+  });
+  page.on('request', (request) => {
+    const url = request.url();
+    if (!url.startsWith('data:') && !addresses.some((address) => url.startsWith(`${address}/`))) strangers.push(url);
+  });
+  page.setDefaultTimeout(15_000);
+  await page.goto(`${addresses[0]!}/`);
+  return { page, complaints, strangers, close: () => context.close() };
+}
+
+export async function ask(page: Page, question: string): Promise<void> {
+  const before = await page.locator('.question').count();
+  await page.locator('.composer-field').fill(question);
+  await page.keyboard.press('Enter');
+  await page.locator('.question').nth(before).waitFor();
+}
+
+// Until the answer is complete; returns its text.
+export async function answered(page: Page, timeout = 30_000): Promise<string> {
+  await page.locator('.answer[aria-busy="false"]').last().waitFor({ timeout });
+  await page.locator('.composer-button[aria-label="Send"]').waitFor({ timeout });
+  return page.locator('.answer').last().innerText();
+}
+
+export async function ready(page: Page): Promise<void> {
+  await page.locator('.examples button:enabled').first().waitFor();
+}
