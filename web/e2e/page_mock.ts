@@ -221,7 +221,7 @@ export function mockTests(browser: Browser): Test[] {
 
     test('the page follows the end only while the reader is there', async ({ page }) => {
       await ask(page, 'A long one');
-      await page.getByText('Paragraph 12.').waitFor();
+      await page.locator('.prose').getByText('Paragraph 12.').waitFor();
       assert.ok(await distanceToEnd(page) < 40);
       await page.mouse.move(640, 300);
       await page.mouse.wheel(0, -500);

@@ -52,6 +52,12 @@ describe('turnsFor', () => {
     expect(turnsFor(chat, messages, 'q2', '')).toEqual([{ role: 'user', content: 'one\n\ntwo' }]);
   });
 
+  it('forgets a question that was refused', () => {
+    const messages = tree(['q1', kRoot, 'one'], ['a1', 'q1', ''], ['q2', 'a1', 'two']);
+    const refused = { ...messages, a1: { ...messages.a1!, state: 'failed' as const } };
+    expect(turnsFor(chat, refused, 'q2', '')).toEqual([{ role: 'user', content: 'two' }]);
+  });
+
   it('leaves out what no longer fits', () => {
     expect(turnsFor({ ...chat, sendFrom: 'q2' }, kTree, 'q2', '')).toEqual([{ role: 'user', content: 'two' }]);
   });

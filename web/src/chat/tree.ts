@@ -49,13 +49,16 @@ export function ancestry(messages: Messages, id: string): Message[] {
 }
 
 // What is sent to the model for an answer to the question `id`: the system prompt, then the turns. Thoughts stay here.
-// An answer that never came leaves two questions in a row; they are joined, since chat templates expect alternation.
+// A question that was refused is not asked again with the next one. One whose answer was stopped before it began is: the two
+// are joined, since chat templates expect questions and answers in turn.
 export function turnsFor(chat: Chat, messages: Messages, id: string, system: string): ChatTurn[] {
   const line = ancestry(messages, id);
   const start = Math.max(0, line.findIndex((m) => m.id === chat.sendFrom));
   const turns: ChatTurn[] = system.trim() ? [{ role: 'system', content: system }] : [];
-  for (const { role, content } of line.slice(start)) {
-    if (content.trim() === '') continue;
+  for (let i = start; i < line.length; i++) {
+    const { role, content } = line[i]!;
+    const answer = line[i + 1];
+    if (content.trim() === '' || (answer?.state === 'failed' && answer.content === '')) continue;
     const last = turns[turns.length - 1];
     if (last && last.role === 'user' && role === 'user') last.content += `\n\n${content}`;
     else turns.push({ role, content });
