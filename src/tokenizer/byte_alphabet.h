@@ -1,17 +1,19 @@
-// GPT-2's printable alphabet for bytes: the 188 bytes that print as themselves do, the other 68 become U+0100 … U+0143.
+// GPT-2's printable alphabet: vocabularies spell each of the 256 bytes as one visible character, so that a token is
+// text whatever bytes it stands for. Printable Latin-1 bytes stand for themselves; the other 68 take U+0100 and on.
 #pragma once
 
-#include <array>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
 
 namespace owlet {
 
-// The UTF-8 form of a byte's character.
-const std::string& byte_to_printable(uint8_t byte);
-// A token written in the alphabet as the bytes it stands for; nothing where it has other characters.
-std::optional<std::string> printable_to_bytes(std::string_view token);
-std::string bytes_to_printable(std::string_view bytes);
+// The code point that spells a byte.
+uint32_t byte_to_printable(uint8_t byte);
+// The spelling of bytes, in UTF-8.
+std::string to_printable(std::string_view bytes);
+// The bytes that a spelling stands for; nothing where it has a character outside the alphabet or broken UTF-8.
+std::optional<std::string> from_printable(std::string_view spelling);
 
 }  // namespace owlet

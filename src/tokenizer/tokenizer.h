@@ -4,8 +4,10 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "core/result.h"
@@ -19,16 +21,21 @@ struct AddedToken {
   TokenId id = 0;
   std::string text;
   bool special = true;  // control tokens: dropped by decode() unless asked for, and never matched in untrusted text
+  bool single_word = false;  // only where no letter or digit touches it
+  bool lstrip = false;       // takes the spaces on its left along
+  bool rstrip = false;       // and on its right
+  bool normalized = false;   // found only in what the others leave
 };
 
 // Everything that makes a byte-level BPE tokenizer, as read from tokenizer.json, from vocab.json + merges.txt or from
 // a GGUF's metadata (the caller translates; this room knows no tensor files).
 struct BpeSpec {
-  std::vector<std::string> vocab;   // id → token in GPT-2's printable byte alphabet
+  std::vector<std::string> vocab;   // id → token in GPT-2's printable byte alphabet; "" where an id is not used
   std::vector<std::pair<std::string, std::string>> merges;  // in order of rank
   std::vector<AddedToken> added;    // their texts stand in `vocab` too
   std::string pre_tokenizer = "gpt2";
-  bool add_prefix_space = false;
+  bool add_prefix_space = false;  // before each stretch of text that does not begin with one
+  bool ignore_merges = false;     // a piece that stands whole in `vocab` is that token, whatever the merges say
   bool add_bos = false;
   TokenId bos = -1;
   TokenId eos = -1;
@@ -44,6 +51,10 @@ class Tokenizer {
   static Result<Tokenizer> from_spec(BpeSpec spec);
   // A tokenizer.json, a folder that holds one, or a folder with vocab.json + merges.txt.
   static Result<Tokenizer> load(const std::filesystem::path& path);
+  // A vocabulary and its merges. `added` names the control tokens among the vocabulary; where it is not given, they are
+  // the tokens that are neither a byte nor what a merge makes.
+  static Result<Tokenizer> load_vocab_merges(const std::filesystem::path& vocab, const std::filesystem::path& merges,
+                                             std::optional<std::vector<std::string>> added = std::nullopt);
   // Writes tokenizer.json, tokenizer_config.json's tokenizer part is the caller's; vocab.json and merges.txt.
   Status save(const std::filesystem::path& folder) const;
 
@@ -51,11 +62,12 @@ class Tokenizer {
   Tokenizer& operator=(Tokenizer&&) noexcept;
   ~Tokenizer();
 
+  // Linear in the text but for a logarithm of its longest piece. Any bytes are text.
   std::vector<TokenId> encode(std::string_view text, EncodeOptions options = {}) const;
   // The exact bytes of the tokens; special tokens are left out unless keep_special.
   std::string decode(const std::vector<TokenId>& ids, bool keep_special = false) const;
   // The bytes that one id stands for (empty for special tokens unless keep_special). Any int is allowed.
-  std::string_view bytes_of(TokenId id) const;
+  std::string_view bytes_of(TokenId id, bool keep_special = false) const;
 
   int vocab_size() const;
   TokenId bos() const;

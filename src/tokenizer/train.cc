@@ -1,163 +1,289 @@
 #include "tokenizer/train.h"
 
 #include <algorithm>
-#include <queue>
+#include <unordered_map>
+#include <unordered_set>
 
+#include "core/thread_pool.h"
 #include "tokenizer/byte_alphabet.h"
+#include "tokenizer/pair_table.h"
 #include "tokenizer/pre_tokenizer.h"
 
 namespace owlet {
 namespace {
 
-using Pair = std::pair<TokenId, TokenId>;
-struct PairHash {
-  size_t operator()(const Pair& p) const {
-    return (static_cast<uint64_t>(static_cast<uint32_t>(p.first)) << 32 | static_cast<uint32_t>(p.second)) * 0x9E3779B97F4A7C15u >> 7;
-  }
+constexpr size_t kBatchBytes = size_t{8} << 20;  // counted at once, by all threads
+
+struct StringHash {
+  using is_transparent = void;
+  size_t operator()(std::string_view s) const { return std::hash<std::string_view>()(s); }
 };
+using PieceCounts = std::unordered_map<std::string, int64_t, StringHash, std::equal_to<>>;
+
+void count_piece(PieceCounts& counts, std::string_view piece, int64_t times) {
+  if (const auto it = counts.find(piece); it != counts.end()) {
+    it->second += times;
+  } else {
+    counts.emplace(piece, times);
+  }
+}
 
 struct Word {
-  std::vector<TokenId> symbols;
+  std::vector<TokenId> ids;
   int64_t count;
 };
 
-// A candidate for the next merge. `count` may be stale, which is found out when it comes up.
+// A pair that waits to be merged, with the words it was seen in when it was put there.
 struct Candidate {
-  Pair pair;
   int64_t count;
-  std::vector<size_t> words;  // where it stood when it was pushed
+  std::pair<TokenId, TokenId> pair;
+  std::vector<uint32_t> words;
+  // The most frequent first; of equally frequent ones the pair with the lower ids.
   bool operator<(const Candidate& other) const {
     return count != other.count ? count < other.count : pair > other.pair;
   }
 };
 
-struct Change {
-  Pair pair;
-  int64_t delta;
-};
-
-// Replaces every a·b in the word from the left, saying which pairs went and came.
-void merge_in_word(std::vector<TokenId>& symbols, Pair pair, TokenId merged, std::vector<Change>& changes) {
-  for (size_t i = 0; i + 1 < symbols.size(); ++i) {
-    if (symbols[i] != pair.first || symbols[i + 1] != pair.second) continue;
-    if (i > 0) {
-      changes.push_back({{symbols[i - 1], pair.first}, -1});
-      changes.push_back({{symbols[i - 1], merged}, 1});
-    }
-    symbols[i] = merged;
-    symbols.erase(symbols.begin() + static_cast<std::ptrdiff_t>(i) + 1);
-    if (i + 1 < symbols.size()) {
-      changes.push_back({{pair.second, symbols[i + 1]}, -1});
-      changes.push_back({{merged, symbols[i + 1]}, 1});
-    }
-  }
-}
-
-class Merger {
+// The words of a corpus and the counts of their pairs, kept up to date merge by merge.
+class MergeLearner {
  public:
-  Merger(std::vector<Word> words, int64_t min_frequency) : words_(std::move(words)), min_frequency_(min_frequency) {
-    std::unordered_map<Pair, std::vector<size_t>, PairHash> places;
-    for (size_t w = 0; w < words_.size(); ++w) {
-      for (size_t i = 0; i + 1 < words_[w].symbols.size(); ++i) {
-        const Pair pair{words_[w].symbols[i], words_[w].symbols[i + 1]};
-        counts_[pair] += words_[w].count;
-        auto& at = places[pair];
-        if (at.empty() || at.back() != w) at.push_back(w);
-      }
+  MergeLearner(BpeSpec spec, std::vector<Word> words) : spec_(std::move(spec)), words_(std::move(words)) {
+    for (size_t id = 0; id < spec_.vocab.size(); ++id) ids_.emplace(spec_.vocab[id], static_cast<TokenId>(id));
+    for (uint32_t w = 0; w < words_.size(); ++w) {
+      const auto& ids = words_[w].ids;
+      for (size_t i = 0; i + 1 < ids.size(); ++i) change({ids[i], ids[i + 1]}, words_[w].count, w);
     }
-    for (auto& [pair, at] : places) queue_.push({pair, counts_[pair], std::move(at)});
+    queue_fresh_pairs();
   }
 
-  // The next pair to merge, with where it stands; false when none is frequent enough.
-  bool next(Candidate& best) {
-    while (!queue_.empty()) {
-      best = std::move(const_cast<Candidate&>(queue_.top()));  // popped at once, so its order no longer matters
-      queue_.pop();
-      const int64_t now = counts_[best.pair];
-      if (best.count != now) {
-        best.count = now;
-        queue_.push(std::move(best));
+  BpeSpec learn(size_t vocab_size, int64_t min_frequency) && {
+    std::vector<Pair> merges;
+    while (ids_.size() < vocab_size && !queue_.empty()) {
+      Candidate top = pop();
+      const int64_t count = counts_(top.pair.first, top.pair.second).count;
+      if (count != top.count) {  // it has changed since it was queued
+        top.count = count;
+        push(std::move(top));
         continue;
       }
-      return best.count >= 1 && best.count >= min_frequency_;
+      if (count < min_frequency) break;
+      const TokenId id = token_of(top.pair);
+      merges.push_back(top.pair);
+      for (const uint32_t w : top.words) merge_word(w, top.pair, id);
+      queue_fresh_pairs();
     }
-    return false;
-  }
-
-  void apply(const Candidate& best, TokenId merged) {
-    std::unordered_map<Pair, std::vector<size_t>, PairHash> places;
-    std::vector<Change> changes;
-    for (size_t w : best.words) {
-      changes.clear();
-      merge_in_word(words_[w].symbols, best.pair, merged, changes);
-      for (const Change& change : changes) {
-        counts_[change.pair] += change.delta * words_[w].count;
-        if (change.delta < 0) continue;
-        auto& at = places[change.pair];
-        if (at.empty() || at.back() != w) at.push_back(w);
-      }
-    }
-    for (auto& [pair, at] : places) {
-      const int64_t count = counts_[pair];
-      if (count > 0) queue_.push({pair, count, std::move(at)});
-    }
+    write_merges(merges);
+    return std::move(spec_);
   }
 
  private:
+  using Pair = std::pair<TokenId, TokenId>;
+
+  void push(Candidate candidate) {
+    queue_.push_back(std::move(candidate));
+    std::push_heap(queue_.begin(), queue_.end());
+  }
+  Candidate pop() {
+    std::pop_heap(queue_.begin(), queue_.end());
+    Candidate top = std::move(queue_.back());
+    queue_.pop_back();
+    return top;
+  }
+
+  // Counts `pair` `by` more times; where that is positive, word w is one to visit when the pair is merged.
+  void change(Pair pair, int64_t by, uint32_t w) {
+    PairState& state = counts_(pair.first, pair.second);
+    state.count += by;
+    if (by <= 0) return;
+    if (state.fresh < 0) {
+      state.fresh = static_cast<int32_t>(fresh_.size());
+      fresh_.push_back({pair, {}});
+    }
+    auto& words = fresh_[static_cast<size_t>(state.fresh)].words;
+    if (words.empty() || words.back() != w) words.push_back(w);
+  }
+
+  void queue_fresh_pairs() {
+    for (Fresh& fresh : fresh_) {
+      PairState& state = counts_(fresh.pair.first, fresh.pair.second);
+      state.fresh = -1;
+      if (state.count > 0) push({state.count, fresh.pair, std::move(fresh.words)});
+    }
+    fresh_.clear();
+  }
+
+  // The token that a pair makes; two pairs may make the same.
+  TokenId token_of(Pair pair) {
+    const std::string token =
+        spec_.vocab[static_cast<size_t>(pair.first)] + spec_.vocab[static_cast<size_t>(pair.second)];
+    const auto [it, fresh] = ids_.emplace(token, static_cast<TokenId>(spec_.vocab.size()));
+    if (fresh) spec_.vocab.push_back(token);
+    return it->second;
+  }
+
+  // Merges `pair` in one word, left to right. The count of `pair` itself stays as it was, as in the original: it
+  // matters only where the pair arises again because two pairs make one token.
+  void merge_word(uint32_t w, Pair pair, TokenId id) {
+    auto& ids = words_[w].ids;
+    const int64_t count = words_[w].count;
+    size_t out = 0;
+    for (size_t i = 0; i < ids.size(); ++i, ++out) {
+      if (ids[i] != pair.first || i + 1 == ids.size() || ids[i + 1] != pair.second) {
+        ids[out] = ids[i];
+        continue;
+      }
+      if (out > 0) {
+        change({ids[out - 1], pair.first}, -count, w);
+        change({ids[out - 1], id}, count, w);
+      }
+      if (i + 2 < ids.size()) {
+        change({pair.second, ids[i + 2]}, -count, w);
+        change({id, ids[i + 2]}, count, w);
+      }
+      ids[out] = id;
+      ++i;
+    }
+    ids.resize(out);
+  }
+
+  // A pair that was merged twice keeps its later rank.
+  void write_merges(const std::vector<Pair>& merges) {
+    PairTable<size_t> last_rank(merges.size());
+    for (size_t rank = 0; rank < merges.size(); ++rank) last_rank(merges[rank].first, merges[rank].second) = rank;
+    for (size_t rank = 0; rank < merges.size(); ++rank) {
+      const auto [a, b] = merges[rank];
+      if (*last_rank.find(a, b) != rank) continue;
+      spec_.merges.emplace_back(spec_.vocab[static_cast<size_t>(a)], spec_.vocab[static_cast<size_t>(b)]);
+    }
+  }
+
+  struct PairState {
+    int64_t count = 0;
+    int32_t fresh = -1;  // where in fresh_, if it is there
+  };
+  struct Fresh {
+    Pair pair;
+    std::vector<uint32_t> words;
+  };
+
+  BpeSpec spec_;
+  std::unordered_map<std::string, TokenId> ids_;
   std::vector<Word> words_;
-  int64_t min_frequency_;
-  std::unordered_map<Pair, int64_t, PairHash> counts_;
-  std::priority_queue<Candidate> queue_;
+  PairTable<PairState> counts_;
+  std::vector<Fresh> fresh_;  // pairs that arose since the queue was last fed
+  std::vector<Candidate> queue_;  // a heap
 };
+
+// Special tokens, then the bytes in the order of their spellings' code points.
+BpeSpec first_vocab(const BpeTrainOptions& options) {
+  BpeSpec spec;
+  spec.pre_tokenizer = options.pre_tokenizer;
+  for (const std::string& token : options.special_tokens) {
+    spec.added.push_back({.id = static_cast<TokenId>(spec.vocab.size()), .text = token});
+    spec.vocab.push_back(token);
+  }
+  std::vector<std::pair<uint32_t, std::string>> alphabet;
+  for (int byte = 0; byte < 256; ++byte) {
+    const char c = static_cast<char>(byte);
+    alphabet.emplace_back(byte_to_printable(static_cast<uint8_t>(byte)), to_printable({&c, 1}));
+  }
+  std::sort(alphabet.begin(), alphabet.end());
+  for (auto& [code_point, spelling] : alphabet) {
+    if (std::find(spec.vocab.begin(), spec.vocab.end(), spelling) == spec.vocab.end()) {
+      spec.vocab.push_back(std::move(spelling));
+    }
+  }
+  return spec;
+}
 
 }  // namespace
 
-Result<BpeTrainer> BpeTrainer::create(BpeTrainOptions options) {
-  const int least = 256 + static_cast<int>(options.special_tokens.size());
-  if (options.vocab_size < least || options.vocab_size > 1 << 22) {
-    return make_error(ErrorCode::kInvalidArgument, "a vocabulary of {} tokens; it takes at least {} (bytes and special tokens)",
-                      options.vocab_size, least);
+struct BpeTrainer::Impl {
+  BpeTrainOptions options;
+  PieceEnd piece_end = nullptr;
+  std::unique_ptr<ThreadPool> pool;
+  std::vector<std::string> batch;
+  size_t batch_bytes = 0;
+  std::vector<PieceCounts> counts;  // one a thread
+
+  void count_batch() {
+    pool->run([&](int thread, int n_threads) {
+      PieceCounts& mine = counts[static_cast<size_t>(thread)];
+      for (size_t i = static_cast<size_t>(thread); i < batch.size(); i += static_cast<size_t>(n_threads)) {
+        const std::string_view text = batch[i];
+        for (size_t at = 0; at < text.size();) {
+          const size_t end = piece_end(text, at);
+          count_piece(mine, text.substr(at, end - at), 1);
+          at = end;
+        }
+      }
+    });
+    batch.clear();
+    batch_bytes = 0;
   }
-  BpeTrainer trainer;
-  OWLET_ASSIGN(trainer.split_, find_pre_tokenizer(options.pre_tokenizer));
-  trainer.options_ = std::move(options);
-  return trainer;
+
+  // All words, in an order that does not depend on who counted them.
+  std::vector<Word> words(const BpeSpec& spec) {
+    for (size_t i = 1; i < counts.size(); ++i) {
+      for (const auto& [piece, count] : counts[i]) count_piece(counts[0], piece, count);
+      counts[i].clear();
+    }
+    std::vector<std::pair<std::string_view, int64_t>> sorted(counts[0].begin(), counts[0].end());
+    std::sort(sorted.begin(), sorted.end());
+    TokenId byte_ids[256];
+    for (size_t id = 0; id < spec.vocab.size(); ++id) {
+      const auto bytes = from_printable(spec.vocab[id]);
+      if (bytes && bytes->size() == 1) byte_ids[static_cast<uint8_t>((*bytes)[0])] = static_cast<TokenId>(id);
+    }
+    std::vector<Word> words;
+    words.reserve(sorted.size());
+    for (const auto& [piece, count] : sorted) {
+      Word& word = words.emplace_back(Word{{}, count});
+      word.ids.reserve(piece.size());
+      for (const char c : piece) word.ids.push_back(byte_ids[static_cast<uint8_t>(c)]);
+    }
+    return words;
+  }
+};
+
+Result<BpeTrainer> BpeTrainer::create(BpeTrainOptions options) {
+  auto impl = std::make_unique<Impl>();
+  OWLET_ASSIGN(impl->piece_end, find_pre_tokenizer(options.pre_tokenizer));
+  std::unordered_set<std::string> seen;
+  for (const std::string& token : options.special_tokens) {
+    if (token.empty()) return make_error(ErrorCode::kInvalidArgument, "a special token has no text");
+    if (!seen.insert(token).second) {
+      return make_error(ErrorCode::kInvalidArgument, "the special token '{}' is named twice", token);
+    }
+  }
+  const size_t least = first_vocab(options).vocab.size();
+  if (options.vocab_size < 0 || static_cast<size_t>(options.vocab_size) < least) {
+    return make_error(ErrorCode::kInvalidArgument, "a vocabulary of {} has no room for {} special tokens and 256 bytes",
+                      options.vocab_size, options.special_tokens.size());
+  }
+  impl->pool = std::make_unique<ThreadPool>(options.threads);
+  impl->counts.resize(static_cast<size_t>(impl->pool->size()));
+  impl->options = std::move(options);
+  return BpeTrainer(std::move(impl));
 }
+
+BpeTrainer::BpeTrainer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+BpeTrainer::BpeTrainer(BpeTrainer&&) noexcept = default;
+BpeTrainer& BpeTrainer::operator=(BpeTrainer&&) noexcept = default;
+BpeTrainer::~BpeTrainer() = default;
 
 void BpeTrainer::add_text(std::string_view text) {
-  split_(text, [this](std::string_view piece) { ++counts_[std::string(piece)]; });
+  impl_->batch.emplace_back(text);
+  impl_->batch_bytes += text.size();
+  if (impl_->batch_bytes >= kBatchBytes) impl_->count_batch();
 }
 
-BpeSpec BpeTrainer::train() const {
-  BpeSpec spec{.vocab = options_.special_tokens, .merges = {}, .added = {}, .pre_tokenizer = options_.pre_tokenizer};
-  for (size_t i = 0; i < spec.vocab.size(); ++i) spec.added.push_back({static_cast<TokenId>(i), spec.vocab[i], true});
-  std::vector<std::string> alphabet;
-  for (int byte = 0; byte < 256; ++byte) alphabet.push_back(byte_to_printable(static_cast<uint8_t>(byte)));
-  std::sort(alphabet.begin(), alphabet.end());  // UTF-8 sorts as its code points do
-  std::unordered_map<std::string, TokenId> ids;
-  for (const std::string& token : spec.vocab) ids.emplace(token, static_cast<TokenId>(ids.size()));
-  for (const std::string& character : alphabet) {
-    if (ids.emplace(character, static_cast<TokenId>(spec.vocab.size())).second) spec.vocab.push_back(character);
-  }
-  std::vector<Word> words;
-  words.reserve(counts_.size());
-  for (const auto& [piece, count] : counts_) {
-    Word word{{}, count};
-    for (char c : piece) word.symbols.push_back(ids.at(byte_to_printable(static_cast<uint8_t>(c))));
-    words.push_back(std::move(word));
-  }
-  Merger merger(std::move(words), options_.min_frequency);
-  Candidate best;
-  while (static_cast<int>(spec.vocab.size()) < options_.vocab_size && merger.next(best)) {
-    const std::string& left = spec.vocab[static_cast<size_t>(best.pair.first)];
-    const std::string& right = spec.vocab[static_cast<size_t>(best.pair.second)];
-    spec.merges.emplace_back(left, right);
-    const auto [it, fresh] = ids.emplace(left + right, static_cast<TokenId>(spec.vocab.size()));
-    const std::string token = it->first;
-    if (fresh) spec.vocab.push_back(token);
-    merger.apply(best, it->second);
-  }
-  return spec;
+BpeSpec BpeTrainer::train() {
+  impl_->count_batch();
+  BpeSpec spec = first_vocab(impl_->options);
+  std::vector<Word> words = impl_->words(spec);
+  return MergeLearner(std::move(spec), std::move(words))
+      .learn(static_cast<size_t>(impl_->options.vocab_size), std::max<int64_t>(1, impl_->options.min_frequency));
 }
 
 }  // namespace owlet

@@ -1,36 +1,43 @@
-// Training of byte-level BPE (Sennrich et al. 2016; bytes as in GPT-2), with the choices of Hugging Face's trainer, so that the same
-// corpus gives the same merges: special tokens first, then the 256 bytes in the order of their printable characters; the most frequent
-// pair is merged next, of equals the one with the smaller ids.
+// Learns a byte-level BPE vocabulary from text, merge by merge equal to what Hugging Face's BpeTrainer learns with the
+// 256 bytes as its initial alphabet.
 #pragma once
 
-#include <functional>
+#include <cstdint>
+#include <memory>
 #include <string>
-#include <unordered_map>
+#include <string_view>
 #include <vector>
 
+#include "core/result.h"
 #include "tokenizer/tokenizer.h"
 
 namespace owlet {
 
 struct BpeTrainOptions {
-  int vocab_size = 8192;
-  int64_t min_frequency = 2;
-  std::vector<std::string> special_tokens;  // take the first ids
+  int vocab_size = 8192;                    // specials and bytes included; fewer where the text gives no more pairs
+  int64_t min_frequency = 2;                // pairs seen less often are not merged
+  std::vector<std::string> special_tokens = {};  // take the first ids, in this order
   std::string pre_tokenizer = "gpt2";
+  int threads = 0;                          // 0: one per physical core; the result never depends on it
 };
 
 class BpeTrainer {
  public:
+  // Errors: a vocabulary too small for specials and bytes, a special token named twice, an unknown pre-tokenizer.
   static Result<BpeTrainer> create(BpeTrainOptions options);
-  // Counts a text's pieces; memory grows with the number of different pieces only.
+  BpeTrainer(BpeTrainer&&) noexcept;
+  BpeTrainer& operator=(BpeTrainer&&) noexcept;
+  ~BpeTrainer();
+
+  // Counts the pieces of one document. Merges never cross documents.
   void add_text(std::string_view text);
-  // The specification of the tokenizer; special tokens become its added tokens.
-  BpeSpec train() const;
+  // Learns from all texts so far.
+  BpeSpec train();
 
  private:
-  BpeTrainOptions options_;
-  void (*split_)(std::string_view, const std::function<void(std::string_view)>&) = nullptr;
-  std::unordered_map<std::string, int64_t> counts_;
+  struct Impl;
+  explicit BpeTrainer(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
 };
 
 }  // namespace owlet

@@ -1,0 +1,43 @@
+// Finds added tokens in text before anything is split: leftmost first, the longest of those that begin there.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "tokenizer/tokenizer.h"
+
+namespace owlet {
+
+class AddedTokenFinder {
+ public:
+  AddedTokenFinder() = default;
+  explicit AddedTokenFinder(std::vector<AddedToken> tokens);
+
+  bool empty() const { return tokens_.empty(); }
+
+  // A stretch of text between added tokens (id −1), or one of them with the spaces that it takes along.
+  struct Stretch {
+    std::string_view text;
+    TokenId id = -1;
+  };
+  // Cuts `text` into stretches, in order. Where `with_special` is false, special tokens are text like any other.
+  // Linear in the text (times the longest token).
+  std::vector<Stretch> cut(std::string_view text, bool with_special) const;
+
+ private:
+  // A trie over bytes; node 0 is its root.
+  struct TrieNode {
+    std::vector<std::pair<char, uint32_t>> children;
+    int32_t token = -1;  // index in tokens_ of the one that ends here
+  };
+  uint32_t child(uint32_t node, char byte) const;
+  const AddedToken* longest_at(std::string_view text, size_t at) const;
+
+  std::vector<AddedToken> tokens_;
+  std::vector<TrieNode> trie_;
+  bool first_bytes_[256] = {};
+};
+
+}  // namespace owlet
