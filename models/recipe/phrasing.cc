@@ -55,7 +55,7 @@ constexpr Frame kFrames[] = {
     {"i am looking for {t}", '.'},
     {"let me know {t}", '.'},
     {"my friend asked me about {t}", '.'},
-    {"my teacher wants to know {t}", '.'},
+    {"people ask me about {t}", '.'},
     {"what was {t} again", '?'},
     {"say {t}", '.'},
 };

@@ -1,0 +1,197 @@
+// owlet_make_data DATA OUT [SEED]: everything that the bundled model learns from, drawn from the data folder.
+//   OUT/pretrain.jsonl      texts: thinned Simple English Wikipedia, easy stories, facts as plain sentences
+//   OUT/chats.train.jsonl   chats; chats.valid.jsonl: others, from the same grammars
+//   OUT/facts_unseen.jsonl  the examination, in words that no chat uses
+#include <fmt/format.h>
+
+#include <cstdio>
+#include <map>
+
+#include "core/file.h"
+#include "core/json.h"
+#include "held_out.h"
+#include "kinds.h"
+
+namespace owlet::recipe {
+namespace {
+namespace fs = std::filesystem;
+
+constexpr const char* kFiles[] = {"facts/countries.jsonl.zst", "facts/elements.jsonl.zst", "facts/dictionary.jsonl.zst",
+                                  "pretrain/simplewiki.train.jsonl.zst", "pretrain/stories.jsonl.zst"};
+constexpr size_t kWords = 2500;
+constexpr size_t kTrainChats = 260000;
+constexpr size_t kValidChats = 1500;
+
+Status check_files(const fs::path& data) {
+  for (const char* file : kFiles) {
+    std::error_code code;
+    if (!fs::exists(data / file, code)) {
+      return Error{ErrorCode::kNotFound, fmt::format("{} is missing", (data / file).string()),
+                   "models/README.md says what each file holds and where it comes from; put it there, or name another data folder"};
+    }
+  }
+  return {};
+}
+
+// How often each kind of chat is drawn.
+struct Kind {
+  const char* name;
+  double share;
+  Turn (*draw)(const World&, Random&);
+};
+
+Turn draw_country(const World& world, Random& random) {
+  static constexpr CountryFact kFacts[] = {CountryFact::kCountryOfCapital, CountryFact::kContinent, CountryFact::kRegion,
+                                           CountryFact::kCurrency, CountryFact::kLanguage, CountryFact::kNeighbours,
+                                           CountryFact::kDemonym, CountryFact::kIsCapital, CountryFact::kAbout};
+  return country_turn(world, world.country(random), kFacts[random.below(std::size(kFacts))], random);
+}
+
+Turn draw_element(const World& world, Random& random) {
+  static constexpr ElementFact kFacts[] = {ElementFact::kSymbol, ElementFact::kSymbol, ElementFact::kNameOfSymbol,
+                                           ElementFact::kNameOfSymbol, ElementFact::kNumber, ElementFact::kNumber,
+                                           ElementFact::kNameOfNumber, ElementFact::kCategory, ElementFact::kPhase,
+                                           ElementFact::kDiscoverer, ElementFact::kAbout};
+  return element_turn(world.element(random), kFacts[random.below(std::size(kFacts))], random);
+}
+
+constexpr Kind kKinds[] = {
+    {"capital", 0.22, [](const World& w, Random& r) { return country_turn(w, w.country(r), CountryFact::kCapital, r); }},
+    {"country", 0.12, draw_country},
+    {"element", 0.22, draw_element},
+    {"word", 0.12, [](const World& w, Random& r) { return word_turn(w, r); }},
+    {"sum", 0.12, [](const World&, Random& r) { return sum_turn(r); }},
+    {"story", 0.03, [](const World&, Random& r) { return story_turn(r); }},
+    {"unknown", 0.06, [](const World& w, Random& r) { return unknown_turn(w, r); }},
+    {"small talk", 0.05, [](const World&, Random& r) { return small_talk_turn(r); }},
+    {"greeting", 0.02, [](const World&, Random& r) { return greeting_turn(r); }},
+};
+constexpr double kLongChats = 0.04;  // the rest
+
+Chat draw_chat(const World& world, Random& random) {
+  double at = random.uniform();
+  if (at < kLongChats) return long_chat(world, random);
+  at = (at - kLongChats) / (1 - kLongChats);
+  for (const Kind& kind : kKinds) {
+    at -= kind.share;
+    if (at < 0) return {{kind.draw(world, random)}, kind.name};
+  }
+  return {{small_talk_turn(random)}, "small talk"};
+}
+
+Json to_json(const Chat& chat) {
+  Json messages = Json::array();
+  for (const Turn& turn : chat.turns) {
+    messages.push_back({{"role", "user"}, {"content", turn.question}});
+    Json answer = {{"role", "assistant"}, {"content", turn.answer}};
+    if (!turn.thinking.empty()) answer["thinking"] = turn.thinking;
+    messages.push_back(std::move(answer));
+  }
+  return {{"messages", messages}};
+}
+
+Status write_chats(const World& world, const std::unordered_set<std::string>& held_out, const fs::path& path, size_t n, Random random) {
+  OWLET_ASSIGN(AtomicFile file, AtomicFile::create(path));
+  std::map<std::string, std::pair<size_t, size_t>> table;  // kind → chats, bytes
+  for (size_t i = 0; i < n;) {
+    const Chat chat = draw_chat(world, random);
+    bool clean = true;
+    for (const Turn& turn : chat.turns) clean = clean && !held_out.contains(normalized(turn.question));
+    if (!clean) continue;
+    const std::string line = dump_json(to_json(chat)) + "\n";
+    OWLET_TRY(file.write(line));
+    auto& [count, bytes] = table[chat.kind];
+    ++count;
+    bytes += line.size();
+    ++i;
+  }
+  fmt::print("{}: {:.1f} MB\n", path.string(), static_cast<double>(file.size()) / 1e6);
+  for (const auto& [kind, row] : table) fmt::print("  {:<12} {:>7} chats {:>6.1f} MB\n", kind, row.first, static_cast<double>(row.second) / 1e6);
+  return file.commit();
+}
+
+// An article's beginning, up to `limit` bytes and the end of a sentence; stubs give nothing.
+std::string beginning(std::string_view text, size_t limit) {
+  if (text.size() < 300) return {};
+  if (text.size() <= limit) return std::string(text);
+  const size_t end = text.substr(0, limit).find_last_of(".!?\n");
+  return end == std::string_view::npos ? std::string() : std::string(text.substr(0, end + 1));
+}
+
+Status copy_texts(const fs::path& from, size_t limit, double share, Random random, AtomicFile& to) {
+  OWLET_ASSIGN(LineReader reader, LineReader::open(from));
+  std::string line;
+  for (;;) {
+    OWLET_ASSIGN(const bool more, reader.next(line));
+    if (!more) return {};
+    if (!chance(random, share)) continue;
+    OWLET_ASSIGN(const Json json, parse_json(line));
+    OWLET_ASSIGN(const std::string text, get_string(json, "text"));
+    const std::string kept = beginning(text, limit);
+    if (!kept.empty()) OWLET_TRY(to.write(dump_json({{"text", kept}}) + "\n"));
+  }
+}
+
+// A few facts at a time, as a reader would meet them in a book.
+Status write_facts(const World& world, Random random, AtomicFile& to) {
+  static constexpr CountryFact kCountryFacts[] = {CountryFact::kCapital, CountryFact::kCapital, CountryFact::kContinent, CountryFact::kCurrency,
+                                                  CountryFact::kLanguage, CountryFact::kCountryOfCapital, CountryFact::kDemonym};
+  static constexpr ElementFact kElementFacts[] = {ElementFact::kSymbol, ElementFact::kNumber, ElementFact::kCategory, ElementFact::kPhase,
+                                                  ElementFact::kNameOfSymbol, ElementFact::kNameOfNumber};
+  for (int i = 0; i < 14000; ++i) {
+    std::string text;
+    const double kind = random.uniform();
+    for (int j = 0; j < 5; ++j) {
+      std::string fact = kind < 0.5    ? country_answer(world.country(random), kCountryFacts[random.below(std::size(kCountryFacts))])
+                         : kind < 0.85 ? element_answer(world.element(random), kElementFacts[random.below(std::size(kElementFacts))])
+                                       : world.word(random).explanation;
+      text += (text.empty() ? "" : " ") + fact;
+    }
+    OWLET_TRY(to.write(dump_json({{"text", text}}) + "\n"));
+  }
+  for (int i = 0; i < 1500; ++i) OWLET_TRY(to.write(dump_json({{"text", story_text(random)}}) + "\n"));
+  return {};
+}
+
+Status write_exam(const std::vector<ExamQuestion>& questions, const fs::path& path) {
+  std::string text;
+  for (const ExamQuestion& q : questions) {
+    text += dump_json({{"id", q.id}, {"question", q.question}, {"answers", q.answers}}) + "\n";
+  }
+  return write_file(path, text);
+}
+
+Status run(const fs::path& data, const fs::path& out, uint64_t seed) {
+  OWLET_TRY(check_files(data));
+  std::error_code code;
+  fs::create_directories(out, code);
+  OWLET_ASSIGN(Facts facts, load_facts(data / "facts"));
+  std::vector<std::string> skip;
+  for (const Element& element : facts.elements) skip.push_back(element.name);
+  OWLET_ASSIGN(auto words, load_words(data / kFiles[3], data / kFiles[2], skip, kWords));
+  const World world(std::move(facts), std::move(words));
+  const auto questions = exam(world.facts);
+  const auto forms = held_out_forms(world.facts);
+  OWLET_TRY(write_exam(questions, out / "facts_unseen.jsonl"));
+  OWLET_TRY(write_chats(world, forms, out / "chats.train.jsonl", kTrainChats, {.seed = seed, .stream = 1}));
+  OWLET_TRY(write_chats(world, forms, out / "chats.valid.jsonl", kValidChats, {.seed = seed, .stream = 2}));
+  OWLET_ASSIGN(AtomicFile texts, AtomicFile::create(out / "pretrain.jsonl"));
+  OWLET_TRY(copy_texts(data / kFiles[3], 1000, 0.35, {.seed = seed, .stream = 3}, texts));
+  OWLET_TRY(copy_texts(data / kFiles[4], 3000, 0.8, {.seed = seed, .stream = 4}, texts));
+  OWLET_TRY(write_facts(world, {.seed = seed, .stream = 5}, texts));
+  fmt::print("{}: {:.1f} MB\n", (out / "pretrain.jsonl").string(), static_cast<double>(texts.size()) / 1e6);
+  return texts.commit();
+}
+
+}  // namespace
+}  // namespace owlet::recipe
+
+int main(int argc, char** argv) {
+  if (argc < 3) {
+    fmt::print(stderr, "usage: owlet_make_data DATA OUT [SEED]\n");
+    return 2;
+  }
+  const owlet::Status status = owlet::recipe::run(argv[1], argv[2], argc > 3 ? std::strtoull(argv[3], nullptr, 10) : 1);
+  if (!status.ok()) fmt::print(stderr, "owlet_make_data: {}\n", status.error().to_string());
+  return status.ok() ? 0 : 1;
+}
