@@ -30,7 +30,6 @@ class HttpServerTest : public testing::Test {
                  .header_seconds = 1}) {
     EXPECT_TRUE(server_.start("127.0.0.1", 0).ok());
   }
-  ~HttpServerTest() override { held_.reset(); }
 
   void handle(HttpRequest request, Writer writer) {
     if (request.path == "/stream") {
@@ -42,8 +41,7 @@ class HttpServerTest : public testing::Test {
     if (request.path == "/hold") {
       writer->on_disconnect([this] { gone_.set_value(); });
       writer->stream_begin({.content_type = "text/plain", .body = "begun"});
-      held_ = std::move(writer);
-      return;
+      return held_.set_value(std::move(writer));
     }
     if (request.path == "/flood") {
       writer->on_disconnect([this] { gone_.set_value(); });
@@ -70,7 +68,7 @@ class HttpServerTest : public testing::Test {
   TestClient connect() { return TestClient(server_.port()); }
 
   std::promise<void> gone_;
-  Writer held_;
+  std::promise<Writer> held_;
   HttpServer server_;
 };
 
@@ -173,8 +171,9 @@ TEST_F(HttpServerTest, ADisconnectIsSeenWhileTheHandlerWorks) {
   ASSERT_TRUE(client.receive_until("begun"));
   client.close();
   EXPECT_EQ(gone_.get_future().wait_for(std::chrono::seconds(10)), std::future_status::ready);
-  held_->stream_write("nobody reads this");
-  held_->stream_end();
+  const Writer writer = held_.get_future().get();
+  writer->stream_write("nobody reads this");
+  writer->stream_end();
 }
 
 TEST_F(HttpServerTest, AReaderThatNeverReadsIsDropped) {
@@ -207,9 +206,9 @@ TEST_F(HttpServerTest, StopEndsWhatIsHeldAndDrainingWaitsForIt) {
   ASSERT_TRUE(client.receive_until("begun"));
   std::thread finisher([this] {
     std::this_thread::sleep_for(std::chrono::milliseconds(100));
-    held_->stream_write(" and finished");
-    held_->stream_end();
-    held_.reset();
+    const Writer writer = held_.get_future().get();
+    writer->stream_write(" and finished");
+    writer->stream_end();
   });
   server_.stop(20);
   finisher.join();
