@@ -51,7 +51,7 @@ export class Answer {
   stats(): Stats | undefined {
     if (this.firstAt === null) return undefined;
     const seconds = (this.lastAt - this.firstAt) / 1000;
-    const measured = seconds > 0 ? (this.pieces - 1) / seconds : undefined;
+    const measured = seconds > 0 && this.pieces > 1 ? (this.pieces - 1) / seconds : undefined;
     return {
       tokens: this.usage?.completionTokens ?? this.pieces,
       exact: this.usage !== null,

@@ -93,7 +93,7 @@ function usageOf(usage: Json, timings: unknown): Usage {
   return {
     promptTokens: number(usage.prompt_tokens) ?? 0,
     completionTokens: number(usage.completion_tokens) ?? 0,
-    ...(speed === undefined ? {} : { tokensPerSecond: speed }),
+    ...(speed ? { tokensPerSecond: speed } : {}),  // 0 where there was one token and nothing to measure
   };
 }
 

@@ -6,6 +6,7 @@ import { useChatState, useStore } from './hooks';
 import { Turn } from './Turn';
 
 const kNearEnd = 32;  // pixels
+const kLong = 60;     // messages; from here on the browser skips what is out of sight
 
 // The chat. It follows the end while the reader is at the end, and leaves the reader alone otherwise.
 export function Thread({ editing, onEdit }: { editing: string | null; onEdit: (id: string | null) => void }) {
@@ -54,8 +55,8 @@ export function Thread({ editing, onEdit }: { editing: string | null; onEdit: (i
   return (
     <div className="thread">
       <div className="thread-view" ref={view} onScroll={onScroll} tabIndex={-1}>
-        <div className="thread-content" ref={content}>
-          {path.length === 0 && <Empty />}
+        <div className={path.length > kLong ? "thread-content thread-long" : "thread-content"} ref={content}>
+          {path.length === 0 ? <Empty /> : <h1 className="unseen">{chat?.title}</h1>}
           {path.map(({ message, siblings }, i) => (
             <div key={message.id}>
               {chat?.sendFrom === message.id && i > 0 && <p className="divider">{text.dropped}</p>}
