@@ -22,8 +22,8 @@ class Arguments {
   // A view of `rows` rows of `cols` numbers in the activations' dtype.
   void dense(const char* name, const TensorView& view, int64_t rows, int64_t cols) const {
     const bool ok = view.dtype == dtype_ && view.numel() == rows * cols && (view || rows * cols == 0);
-    OWLET_CHECK(ok, "[{}] {} is {} {}{}, expected {} [{}, {}]", op_, name, to_string(view.dtype), view.shape.to_string(),
-                view ? "" : " without memory", to_string(dtype_), rows, cols);
+    OWLET_CHECK(ok, "[{}] {} is {} {}{}, expected {} [{}, {}]", op_, name, to_string(view.dtype),
+                view.shape.to_string(), view ? "" : " without memory", to_string(dtype_), rows, cols);
   }
   void dense_or_empty(const char* name, const TensorView& view, int64_t rows, int64_t cols) const {
     if (view) dense(name, view, rows, cols);
@@ -32,18 +32,19 @@ class Arguments {
   void weight(const char* name, const TensorView& view) const {
     const bool known = view.dtype != DType::kI32 && (view.dtype != DType::kF64 || dtype_ == DType::kF64);
     const bool whole_blocks = view.cols() % dtype_info(view.dtype).block_size == 0;
-    OWLET_CHECK(view && known && whole_blocks, "[{}] {} is {} {}, which is no weight for {} activations", op_, name,
-                to_string(view.dtype), view.shape.to_string(), to_string(dtype_));
+    OWLET_CHECK(view && known && whole_blocks, "[{}] {} is {} {}, which is no weight for {} activations", op_,
+                name, to_string(view.dtype), view.shape.to_string(), to_string(dtype_));
   }
   void expect(bool ok, const char* message) const { OWLET_CHECK(ok, "[{}] {}", op_, message); }
   void in_range(const char* name, std::span<const int32_t> values, int64_t begin, int64_t end) const {
     for (size_t i = 0; i < values.size(); ++i) {
-      OWLET_CHECK(values[i] >= begin && values[i] < end, "[{}] {}[{}] is {}, expected {} ≤ … < {}", op_, name, i, values[i],
-                  begin, end);
+      OWLET_CHECK(values[i] >= begin && values[i] < end, "[{}] {}[{}] is {}, expected {} ≤ … < {}", op_, name,
+                  i, values[i], begin, end);
     }
   }
   void count(const char* name, size_t n, int64_t expected) const {
-    OWLET_CHECK(static_cast<int64_t>(n) == expected, "[{}] {} has {} entries, expected {}", op_, name, n, expected);
+    OWLET_CHECK(static_cast<int64_t>(n) == expected, "[{}] {} has {} entries, expected {}", op_, name, n,
+                expected);
   }
 
  private:
@@ -58,19 +59,25 @@ void heads(const Arguments& args, const AttentionShape& s) {
 
 // first_row[i] is i's own row or an earlier one.
 void documents(const Arguments& args, std::span<const int32_t> first_row) {
-  for (size_t i = 0; i < first_row.size(); ++i) args.in_range("first_row", first_row.subspan(i, 1), 0, static_cast<int64_t>(i) + 1);
+  for (size_t i = 0; i < first_row.size(); ++i)
+    args.in_range("first_row", first_row.subspan(i, 1), 0, static_cast<int64_t>(i) + 1);
 }
 
 // Every row's token has a slot in one of its sequence's pages.
-void paged(const Arguments& args, const KvPages& pages, int64_t n_rows, std::span<const SequenceRows> sequences) {
-  const bool types = pages.k.dtype == pages.v.dtype && (pages.k.dtype == DType::kF32 || pages.k.dtype == DType::kF16);
+void paged(const Arguments& args, const KvPages& pages, int64_t n_rows,
+           std::span<const SequenceRows> sequences) {
+  const bool types =
+      pages.k.dtype == pages.v.dtype && (pages.k.dtype == DType::kF32 || pages.k.dtype == DType::kF16);
   args.expect(pages.k && pages.v && types, "pages must be f32 or f16, keys and values alike");
-  args.expect(pages.k.shape.rank() == 4 && pages.k.shape == pages.v.shape, "pages must be [n_pages, page_len, K, E]");
+  args.expect(pages.k.shape.rank() == 4 && pages.k.shape == pages.v.shape,
+              "pages must be [n_pages, page_len, K, E]");
   for (const SequenceRows& s : sequences) {
-    args.expect(0 <= s.row_begin && s.row_begin <= s.row_end && s.row_end <= n_rows, "a sequence's rows lie outside the batch");
+    args.expect(0 <= s.row_begin && s.row_begin <= s.row_end && s.row_end <= n_rows,
+                "a sequence's rows lie outside the batch");
     args.expect(s.first_position >= 0, "a sequence's first position is negative");
     const int64_t length = s.first_position + (s.row_end - s.row_begin);
-    args.expect(length <= static_cast<int64_t>(s.pages.size()) * pages.page_len(), "a sequence is longer than its pages");
+    args.expect(length <= static_cast<int64_t>(s.pages.size()) * pages.page_len(),
+                "a sequence is longer than its pages");
     args.in_range("pages", s.pages, 0, pages.k.shape[0]);
   }
 }
@@ -84,7 +91,8 @@ void embedding(Activations types, TensorView out_ND, TensorView table_VD, std::s
   args.in_range("ids", ids, 0, table_VD.rows());
 }
 
-void embedding_backward(Activations types, TensorView dtable_VD, TensorView dout_ND, std::span<const int32_t> ids) {
+void embedding_backward(Activations types, TensorView dtable_VD, TensorView dout_ND,
+                        std::span<const int32_t> ids) {
   const Arguments args("embedding_backward", types, "dout_ND", dout_ND);
   args.dense("dtable_VD", dtable_VD, dtable_VD.rows(), dtable_VD.cols());
   args.dense("dout_ND", dout_ND, static_cast<int64_t>(ids.size()), dtable_VD.cols());
@@ -101,8 +109,8 @@ void rms_norm(Activations types, TensorView out_ND, TensorView rstd_N, TensorVie
   args.dense_or_empty("rstd_N", rstd_N, n, 1);
 }
 
-void rms_norm_backward(Activations types, TensorView dx_ND, TensorView dweight_D, TensorView dout_ND, TensorView x_ND,
-                       TensorView weight_D, TensorView rstd_N) {
+void rms_norm_backward(Activations types, TensorView dx_ND, TensorView dweight_D, TensorView dout_ND,
+                       TensorView x_ND, TensorView weight_D, TensorView rstd_N) {
   const Arguments args("rms_norm_backward", types, "x_ND", x_ND);
   args.weight("weight_D", weight_D);
   const int64_t d = weight_D.numel();
@@ -149,8 +157,8 @@ void rope(Activations types, TensorView x_NHE, TensorView cos_sin_PE, std::span<
   args.in_range("positions", positions, 0, cos_sin_PE.rows());
 }
 
-void attention(Activations types, TensorView out_NHE, TensorView lse_NH, TensorView q_NHE, TensorView k_NKE, TensorView v_NKE,
-               std::span<const int32_t> first_row, const AttentionShape& s) {
+void attention(Activations types, TensorView out_NHE, TensorView lse_NH, TensorView q_NHE, TensorView k_NKE,
+               TensorView v_NKE, std::span<const int32_t> first_row, const AttentionShape& s) {
   const Arguments args("attention", types, "q_NHE", q_NHE);
   const int64_t n = static_cast<int64_t>(first_row.size());
   heads(args, s);
@@ -162,9 +170,10 @@ void attention(Activations types, TensorView out_NHE, TensorView lse_NH, TensorV
   documents(args, first_row);
 }
 
-void attention_backward(Activations types, TensorView dq_NHE, TensorView dk_NKE, TensorView dv_NKE, TensorView dout_NHE,
-                        TensorView q_NHE, TensorView k_NKE, TensorView v_NKE, TensorView out_NHE, TensorView lse_NH,
-                        std::span<const int32_t> first_row, const AttentionShape& s) {
+void attention_backward(Activations types, TensorView dq_NHE, TensorView dk_NKE, TensorView dv_NKE,
+                        TensorView dout_NHE, TensorView q_NHE, TensorView k_NKE, TensorView v_NKE,
+                        TensorView out_NHE, TensorView lse_NH, std::span<const int32_t> first_row,
+                        const AttentionShape& s) {
   const Arguments args("attention_backward", types, "q_NHE", q_NHE);
   const int64_t n = static_cast<int64_t>(first_row.size());
   heads(args, s);
@@ -199,7 +208,8 @@ void attention_paged(Activations types, TensorView out_NHE, TensorView q_NHE, co
   args.dense("q_NHE", q_NHE, n, s.n_heads * s.head_dim);
   args.dense("out_NHE", out_NHE, n, s.n_heads * s.head_dim);
   paged(args, pages, n, sequences);
-  args.expect(pages.k.shape[2] == s.n_kv_heads && pages.k.shape[3] == s.head_dim, "pages have other heads than the shape says");
+  args.expect(pages.k.shape[2] == s.n_kv_heads && pages.k.shape[3] == s.head_dim,
+              "pages have other heads than the shape says");
 }
 
 void swiglu(Activations types, TensorView out_NF, TensorView gate_NF, TensorView up_NF) {
@@ -209,8 +219,8 @@ void swiglu(Activations types, TensorView out_NF, TensorView gate_NF, TensorView
   args.dense("out_NF", out_NF, gate_NF.rows(), gate_NF.cols());
 }
 
-void swiglu_backward(Activations types, TensorView dgate_NF, TensorView dup_NF, TensorView dout_NF, TensorView gate_NF,
-                     TensorView up_NF) {
+void swiglu_backward(Activations types, TensorView dgate_NF, TensorView dup_NF, TensorView dout_NF,
+                     TensorView gate_NF, TensorView up_NF) {
   const Arguments args("swiglu_backward", types, "gate_NF", gate_NF);
   args.dense("gate_NF", gate_NF, gate_NF.rows(), gate_NF.cols());
   args.dense("up_NF", up_NF, gate_NF.rows(), gate_NF.cols());
@@ -219,7 +229,8 @@ void swiglu_backward(Activations types, TensorView dgate_NF, TensorView dup_NF, 
   args.dense("dup_NF", dup_NF, gate_NF.rows(), gate_NF.cols());
 }
 
-void cross_entropy(Activations types, TensorView loss_N, TensorView logits_NV, std::span<const int32_t> targets) {
+void cross_entropy(Activations types, TensorView loss_N, TensorView logits_NV,
+                   std::span<const int32_t> targets) {
   const Arguments args("cross_entropy", types, "logits_NV", logits_NV);
   const int64_t n = static_cast<int64_t>(targets.size());
   args.dense("logits_NV", logits_NV, n, logits_NV.cols());
@@ -228,11 +239,20 @@ void cross_entropy(Activations types, TensorView loss_N, TensorView logits_NV, s
 }
 
 void copy(TensorView out, TensorView x) {
-  OWLET_CHECK(out.dtype == x.dtype && out.numel() == x.numel() && out.bytes() == x.bytes(), "[copy] out is {} {}, x is {} {}",
-              to_string(out.dtype), out.shape.to_string(), to_string(x.dtype), x.shape.to_string());
+  OWLET_CHECK(out.dtype == x.dtype && out.numel() == x.numel() && out.bytes() == x.bytes(),
+              "[copy] out is {} {}, x is {} {}", to_string(out.dtype), out.shape.to_string(),
+              to_string(x.dtype), x.shape.to_string());
 }
 
-void adamw(Activations types, TensorView weight, TensorView gradient, TensorView m, TensorView v, const AdamWStep& step) {
+void add_scaled(Activations types, TensorView out, double a, TensorView x, double b, TensorView y) {
+  const Arguments args("add_scaled", types, "out", out);
+  args.dense("out", out, out.rows(), out.cols());
+  if (a != 0) args.dense("x", x, out.rows(), out.cols());
+  if (b != 0) args.dense("y", y, out.rows(), out.cols());
+}
+
+void adamw(Activations types, TensorView weight, TensorView gradient, TensorView m, TensorView v,
+           const AdamWStep& step) {
   const Arguments args("adamw", types, "weight", weight);
   args.dense("weight", weight, weight.rows(), weight.cols());
   args.dense("gradient", gradient, weight.rows(), weight.cols());

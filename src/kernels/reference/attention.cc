@@ -1,0 +1,199 @@
+// Softmax attention in two passes over the keys: scores and their maximum, then weights and the weighted
+// values. The backward pass rebuilds the weights from lse, the log of the denominator (Dao et al.,
+// "FlashAttention", 2022).
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+#include "core/half.h"
+#include "kernels/reference/reference_ops.h"
+
+namespace owlet {
+namespace {
+
+template <class T>
+T dot(const T* a, const T* b, int64_t n) {
+  T sum = 0;
+  for (int64_t i = 0; i < n; ++i) sum += a[i] * b[i];
+  return sum;
+}
+
+// One query head over keys and values 0 … n−1, which key(i) and value(i) point to. Returns lse.
+template <class T, class Key, class Value>
+T attend(T* out, const T* q, int64_t n, int64_t e, T scale, const Key& key, const Value& value) {
+  std::vector<T> weights(static_cast<size_t>(n));
+  for (int64_t i = 0; i < n; ++i) weights[static_cast<size_t>(i)] = dot(q, key(i), e) * scale;
+  const T max = *std::max_element(weights.begin(), weights.end());
+  T sum = 0;
+  for (T& weight : weights) sum += weight = std::exp(weight - max);
+  std::fill_n(out, e, T{0});
+  for (int64_t i = 0; i < n; ++i) {
+    const T* v = value(i);
+    for (int64_t j = 0; j < e; ++j) out[j] += weights[static_cast<size_t>(i)] * v[j];
+  }
+  for (int64_t j = 0; j < e; ++j) out[j] /= sum;
+  return max + std::log(sum);
+}
+
+// out_NHE, lse_NH (or null), q_NHE, k_NKE, v_NKE
+template <class T>
+void attention_forward(T* out, T* lse, const T* q, const T* k, const T* v, std::span<const int32_t> first_row,
+                       const AttentionShape& s) {
+  const int64_t e = s.head_dim;
+  const int64_t n = static_cast<int64_t>(first_row.size());
+  for (int64_t row = 0; row < n; ++row) {
+    const int64_t first = first_row[static_cast<size_t>(row)];
+    for (int64_t h = 0; h < s.n_heads; ++h) {
+      const int64_t kv_head = h / (s.n_heads / s.n_kv_heads);
+      const auto at = [&](const T* x, int64_t i) { return x + ((first + i) * s.n_kv_heads + kv_head) * e; };
+      const int64_t query = row * s.n_heads + h;
+      const T row_lse = attend(
+          out + query * e, q + query * e, row - first + 1, e, static_cast<T>(s.scale),
+          [&](int64_t i) { return at(k, i); }, [&](int64_t i) { return at(v, i); });
+      if (lse) lse[query] = row_lse;
+    }
+  }
+}
+
+// What the backward pass reads and writes; shapes as in the forward pass.
+template <class T>
+struct AttentionGradient {
+  T *dq, *dk, *dv;
+  const T *dout, *q, *k, *v, *out, *lse;
+};
+
+// With p = exp(q·k · scale − lse) and D = dout · out:
+//   dv += p · dout,  ds = p · (dout · v − D) · scale,  dq += ds · k,  dk += ds · q.
+template <class T>
+void attention_backward_rows(const AttentionGradient<T>& t, std::span<const int32_t> first_row,
+                             const AttentionShape& s) {
+  const int64_t e = s.head_dim;
+  const int64_t n = static_cast<int64_t>(first_row.size());
+  const T scale = static_cast<T>(s.scale);
+  std::fill_n(t.dq, n * s.n_heads * e, T{0});
+  std::fill_n(t.dk, n * s.n_kv_heads * e, T{0});
+  std::fill_n(t.dv, n * s.n_kv_heads * e, T{0});
+  for (int64_t row = 0; row < n; ++row) {
+    for (int64_t h = 0; h < s.n_heads; ++h) {
+      const int64_t head = row * s.n_heads + h;
+      const int64_t query = head * e;
+      const T weighted = dot(t.dout + query, t.out + query, e);
+      for (int64_t i = first_row[static_cast<size_t>(row)]; i <= row; ++i) {
+        const int64_t key = (i * s.n_kv_heads + h / (s.n_heads / s.n_kv_heads)) * e;
+        const T p = std::exp(dot(t.q + query, t.k + key, e) * scale - t.lse[head]);
+        const T ds = p * (dot(t.dout + query, t.v + key, e) - weighted) * scale;
+        for (int64_t j = 0; j < e; ++j) {
+          t.dv[key + j] += p * t.dout[query + j];
+          t.dq[query + j] += ds * t.k[key + j];
+          t.dk[key + j] += ds * t.q[query + j];
+        }
+      }
+    }
+  }
+}
+
+// Where token `position` of a sequence lies in its pages, in numbers.
+int64_t page_offset(const KvPages& pages, const SequenceRows& sequence, int64_t position) {
+  const int64_t page = sequence.pages[static_cast<size_t>(position / pages.page_len())];
+  return (page * pages.page_len() + position % pages.page_len()) * pages.k.shape[2] * pages.k.shape[3];
+}
+
+// n numbers of a page from or to the activations' type.
+template <class T>
+void load_page(const TensorView& page, int64_t offset, T* out, int64_t n) {
+  for (int64_t i = offset; i < offset + n; ++i) {
+    *out++ = static_cast<T>(page.dtype == DType::kF16 ? f16_to_f32(page.as<uint16_t>()[i]) : page.f32()[i]);
+  }
+}
+template <class T>
+void store_page(const TensorView& page, int64_t offset, const T* x, int64_t n) {
+  for (int64_t i = offset; i < offset + n; ++i, ++x) {
+    if (page.dtype == DType::kF16) {
+      page.as<uint16_t>()[i] = f32_to_f16(static_cast<float>(*x));
+    } else {
+      page.f32()[i] = static_cast<float>(*x);
+    }
+  }
+}
+
+// The rows of one sequence: its keys and values are gathered once, then each row sees those up to its own
+// position.
+template <class T>
+void attend_sequence(T* out, const T* q, const KvPages& pages, const SequenceRows& sequence,
+                     const AttentionShape& s) {
+  const int64_t e = s.head_dim;
+  const int64_t width = s.n_kv_heads * e;
+  const int64_t length = sequence.first_position + sequence.row_end - sequence.row_begin;
+  std::vector<T> k(static_cast<size_t>(length * width)), v(k.size());
+  for (int64_t p = 0; p < length; ++p) {
+    load_page(pages.k, page_offset(pages, sequence, p), &k[static_cast<size_t>(p * width)], width);
+    load_page(pages.v, page_offset(pages, sequence, p), &v[static_cast<size_t>(p * width)], width);
+  }
+  for (int64_t row = sequence.row_begin; row < sequence.row_end; ++row) {
+    const int64_t visible = sequence.first_position + row - sequence.row_begin + 1;
+    for (int64_t h = 0; h < s.n_heads; ++h) {
+      const int64_t head = h / (s.n_heads / s.n_kv_heads) * e;
+      const int64_t query = (row * s.n_heads + h) * e;
+      attend(
+          out + query, q + query, visible, e, static_cast<T>(s.scale),
+          [&](int64_t i) { return k.data() + i * width + head; },
+          [&](int64_t i) { return v.data() + i * width + head; });
+    }
+  }
+}
+
+}  // namespace
+
+void ReferenceOps::attention(TensorView out_NHE, TensorView lse_NH, TensorView q_NHE, TensorView k_NKE,
+                             TensorView v_NKE, std::span<const int32_t> first_row,
+                             const AttentionShape& shape) {
+  check::attention(kTypes, out_NHE, lse_NH, q_NHE, k_NKE, v_NKE, first_row, shape);
+  by_type(q_NHE.dtype, [&]<class T>(T) {
+    attention_forward(out_NHE.as<T>(), lse_NH.as<T>(), q_NHE.as<T>(), k_NKE.as<T>(), v_NKE.as<T>(), first_row,
+                      shape);
+  });
+}
+
+void ReferenceOps::attention_backward(TensorView dq_NHE, TensorView dk_NKE, TensorView dv_NKE,
+                                      TensorView dout_NHE, TensorView q_NHE, TensorView k_NKE,
+                                      TensorView v_NKE, TensorView out_NHE, TensorView lse_NH,
+                                      std::span<const int32_t> first_row, const AttentionShape& shape) {
+  check::attention_backward(kTypes, dq_NHE, dk_NKE, dv_NKE, dout_NHE, q_NHE, k_NKE, v_NKE, out_NHE, lse_NH,
+                            first_row, shape);
+  by_type(q_NHE.dtype, [&]<class T>(T) {
+    const AttentionGradient<T> tensors{dq_NHE.as<T>(),   dk_NKE.as<T>(),  dv_NKE.as<T>(),
+                                       dout_NHE.as<T>(), q_NHE.as<T>(),   k_NKE.as<T>(),
+                                       v_NKE.as<T>(),    out_NHE.as<T>(), lse_NH.as<T>()};
+    attention_backward_rows(tensors, first_row, shape);
+  });
+}
+
+void ReferenceOps::kv_store(const KvPages& pages, TensorView k_NKE, TensorView v_NKE,
+                            std::span<const SequenceRows> sequences) {
+  check::kv_store(kTypes, pages, k_NKE, v_NKE, sequences);
+  by_type(k_NKE.dtype, [&]<class T>(T) {
+    const int64_t width = pages.k.shape[2] * pages.k.shape[3];
+    for (const SequenceRows& sequence : sequences) {
+      for (int64_t row = sequence.row_begin; row < sequence.row_end; ++row) {
+        const int64_t offset =
+            page_offset(pages, sequence, sequence.first_position + row - sequence.row_begin);
+        store_page(pages.k, offset, k_NKE.as<T>() + row * width, width);
+        store_page(pages.v, offset, v_NKE.as<T>() + row * width, width);
+      }
+    }
+  });
+}
+
+void ReferenceOps::attention_paged(TensorView out_NHE, TensorView q_NHE, const KvPages& pages,
+                                   std::span<const SequenceRows> sequences, const AttentionShape& shape) {
+  check::attention_paged(kTypes, out_NHE, q_NHE, pages, sequences, shape);
+  by_type(q_NHE.dtype, [&]<class T>(T) {
+    for (const SequenceRows& sequence : sequences) {
+      if (sequence.row_begin < sequence.row_end) {
+        attend_sequence(out_NHE.as<T>(), q_NHE.as<T>(), pages, sequence, shape);
+      }
+    }
+  });
+}
+
+}  // namespace owlet

@@ -1,0 +1,77 @@
+// Every op as its formula reads: one loop a sum, in ascending order, in the activations' own type (float32,
+// or float64 to judge float32 and to difference). Slow on purpose; what all other backends are held against.
+#pragma once
+
+#include "kernels/backend.h"
+#include "kernels/check.h"
+
+namespace owlet {
+
+class ReferenceOps final : public Ops {
+ public:
+  std::string_view name() const override { return "reference"; }
+
+  void embedding(TensorView out_ND, TensorView table_VD, std::span<const int32_t> ids) override;
+  void embedding_backward(TensorView dtable_VD, TensorView dout_ND, std::span<const int32_t> ids) override;
+
+  void rms_norm(TensorView out_ND, TensorView rstd_N, TensorView x_ND, TensorView weight_D,
+                double eps) override;
+  void rms_norm_backward(TensorView dx_ND, Into into, TensorView dweight_D, TensorView dout_ND,
+                         TensorView x_ND, TensorView weight_D, TensorView rstd_N) override;
+
+  void linear(TensorView out_NO, Into into, TensorView x_NI, TensorView weight_OI,
+              Precision precision) override;
+  void linear_backward_input(TensorView dx_NI, Into into, TensorView dout_NO, TensorView weight_OI,
+                             Precision precision) override;
+  void linear_backward_weight(TensorView dweight_OI, TensorView dout_NO, TensorView x_NI,
+                              Precision precision) override;
+
+  void rope(TensorView x_NHE, TensorView cos_sin_PE, std::span<const int32_t> positions,
+            bool interleaved) override;
+  void rope_backward(TensorView dx_NHE, TensorView cos_sin_PE, std::span<const int32_t> positions,
+                     bool interleaved) override;
+
+  void attention(TensorView out_NHE, TensorView lse_NH, TensorView q_NHE, TensorView k_NKE, TensorView v_NKE,
+                 std::span<const int32_t> first_row, const AttentionShape& shape) override;
+  void attention_backward(TensorView dq_NHE, TensorView dk_NKE, TensorView dv_NKE, TensorView dout_NHE,
+                          TensorView q_NHE, TensorView k_NKE, TensorView v_NKE, TensorView out_NHE,
+                          TensorView lse_NH, std::span<const int32_t> first_row,
+                          const AttentionShape& shape) override;
+  void kv_store(const KvPages& pages, TensorView k_NKE, TensorView v_NKE,
+                std::span<const SequenceRows> sequences) override;
+  void attention_paged(TensorView out_NHE, TensorView q_NHE, const KvPages& pages,
+                       std::span<const SequenceRows> sequences, const AttentionShape& shape) override;
+
+  void swiglu(TensorView out_NF, TensorView gate_NF, TensorView up_NF) override;
+  void swiglu_backward(TensorView dgate_NF, TensorView dup_NF, TensorView dout_NF, TensorView gate_NF,
+                       TensorView up_NF) override;
+
+  void cross_entropy(TensorView loss_N, TensorView logits_NV, std::span<const int32_t> targets,
+                     double dloss) override;
+
+  void copy(TensorView out, TensorView x) override;
+  void add_scaled(TensorView out, double a, TensorView x, double b, TensorView y) override;
+  void adamw(TensorView weight, TensorView gradient, TensorView m, TensorView v,
+             const AdamWStep& step) override;
+  double sum_of_squares(TensorView x) override;
+
+ private:
+  static constexpr auto kTypes = check::Activations::kF32OrF64;
+};
+
+// Calls body(T{}) with the C++ type of an activation's dtype, which the checks have found to be one of the
+// two.
+template <class Body>
+void by_type(DType dtype, Body&& body) {
+  if (dtype == DType::kF64) {
+    body(double{});
+  } else {
+    body(float{});
+  }
+}
+
+// Row `row` of a weight as numbers, whatever its dtype.
+void decode_row(TensorView weight, int64_t row, float* out);
+void decode_row(TensorView weight, int64_t row, double* out);
+
+}  // namespace owlet
