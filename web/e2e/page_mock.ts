@@ -302,6 +302,26 @@ export function mockTests(browser: Browser): Test[] {
       assert.equal(await page.locator('.answer .facts').first().evaluate((e) => getComputedStyle(e).opacity), '1');
     }, phone),
 
+    test('a sheet takes the focus and gives it back', async ({ page }) => {
+      const focused = (): Promise<string | null | undefined> => page.evaluate(() => document.activeElement?.closest('[aria-label]')?.getAttribute('aria-label'));
+      await page.locator('button[aria-label="Settings"]').focus();
+      await page.keyboard.press('Enter');
+      await page.locator('.panel').waitFor();
+      await page.keyboard.press('Tab');
+      assert.equal(await page.evaluate(() => document.activeElement?.closest('.panel') !== null), true);
+      await page.keyboard.press('Escape');
+      await page.locator('.panel').waitFor({ state: 'detached' });
+      await page.waitForFunction(() => document.activeElement?.getAttribute('aria-label') === 'Settings', undefined, { timeout: 2000 }).catch(() => undefined);
+      assert.equal(await focused(), 'Settings');
+    }, phone),
+
+    test('what came of an answer survives a reload in its middle', async ({ page }) => {
+      await ask(page, 'A story, slow please');
+      await page.locator('.prose').getByText('The sun smiled').waitFor();
+      await page.reload();
+      assert.match(await answered(page), /^Once a small owl could not sleep[^]*Stopped/);
+    }),
+
     test('stillness is respected', async ({ page }) => {
       await ask(page, 'A story, slow please');
       const eyes = page.locator('.bar .owl-blinking .owl-eyes');

@@ -65,7 +65,7 @@ export const text = {
   connecting: 'Looking for the server…',
   ready: 'Ready',
   noModel: 'No model',
-  asleep: 'The server does not answer',
+  status: { connecting: 'Looking for the server…', ready: 'No model', gone: 'The server does not answer', ask: 'No server yet' },
   gone: (seconds: number) => (seconds > 0 ? `The server does not answer. Trying again in ${seconds} s.` : 'The server does not answer. Trying again…'),
   goneKept: 'What you write is kept.',
   tryNow: 'Try now',

@@ -20,7 +20,8 @@ const kCheckMs = 15000;  // how often a quiet, visible page looks whether its se
 export class Connection {
   link: Link = { state: 'connecting' };
   models: ModelInfo[] = [];
-  wantsKey = false;  // the page's own server answered that a key is missing
+  wantsKey = false;   // the page's own server answered that a key is missing
+  ownServer = false;  // the page's own origin was once found to be a server
   engine: Engine;
   private tries = 0;
   private timer: ReturnType<typeof setTimeout> | undefined;
@@ -50,6 +51,7 @@ export class Connection {
       const models = await this.engine.models();
       if (round !== this.round) return;
       this.models = models;
+      this.ownServer ||= this.server.address === '';
       this.tries = 0;
       this.set({ state: 'ready' });
       this.timer = setTimeout(() => void this.checkIfSeen(), kCheckMs);

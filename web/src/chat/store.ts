@@ -28,6 +28,8 @@ export interface StoreOptions {
   nextFrame?: (work: () => void) => void;    // when arriving text is put on the page
 }
 
+const kSaveMs = 1000;  // how much of an arriving answer a closed page may lose
+
 export class Store {
   state: State;
   readonly connection: Connection;
@@ -74,7 +76,7 @@ export class Store {
     if (chatId !== null && !this.state.messages[chatId]) {
       const found = await this.archive.messages(chatId).catch(() => []);
       // What was still arriving when the page was closed has stopped.
-      const messages = found.map((m) => (m.state === 'streaming' || m.state === 'waiting' ? { ...m, state: 'stopped' as const } : m));
+      const messages = found.map((m) => (m.state === 'streaming' || m.state === 'waiting' ? { ...m, state: 'stopped' as const, thoughtMs: m.thoughtMs ?? 0 } : m));
       this.set({ messages: { ...this.state.messages, [chatId]: Object.fromEntries(messages.map((m) => [m.id, m])) } });
     }
     this.set({ currentId: chatId });
@@ -226,9 +228,13 @@ export class Store {
     this.running.set(id, controller);
     const answer = new Answer(this.now());
     let drawn = true;
+    let savedAt = this.now();
     const draw = (): void => {
       drawn = true;
-      if (this.running.get(id) === controller) this.putMessage({ ...this.message(id)!, ...partOf(answer) }, false);
+      if (this.running.get(id) !== controller) return;
+      const save = this.now() - savedAt > kSaveMs;
+      if (save) savedAt = this.now();
+      this.putMessage({ ...this.message(id)!, ...partOf(answer) }, save);
     };
     let state: Message['state'] = 'stopped';
     let failure: Message['failure'];

@@ -74,7 +74,7 @@ export function App() {
   return (
     <div className={`app ${sidebar ? 'with-sidebar' : ''} ${panel ? 'with-panel' : ''}`}>
       {sidebar && (
-        <Sidebar chats={state.chats} currentId={currentId} search={search} onOpen={open} onKeys={openKeys} onClose={hideSidebar} />
+        <Sidebar chats={state.chats} currentId={currentId} covers={narrow} search={search} onOpen={open} onKeys={openKeys} onClose={hideSidebar} />
       )}
       <main className="main" inert={covered}>
         <Bar sidebar={sidebar} onSidebar={() => showSidebar(true)} panel={panel} onPanel={() => setPanel(!panel)} onNew={() => open(null)} />
@@ -96,7 +96,7 @@ function Bar(props: { sidebar: boolean; onSidebar: () => void; panel: boolean; o
   const model = store.model();
   const busy = store.arriving()?.state === 'streaming';
   const ready = link.state === 'ready' && model !== undefined;
-  const status = busy ? text.answering : ready ? text.ready : link.state === 'connecting' ? text.connecting : text.asleep;
+  const status = busy ? text.answering : ready ? text.ready : text.status[link.state];
   const changed = changedCount(settings);
   const icons: Record<Theme, IconName> = { system: 'half', light: 'sun', dark: 'moon' };
   return (

@@ -19,7 +19,7 @@ export function Composer({ onEditLast }: { onEditLast: () => void }) {
 
   useEffect(() => {
     setDraft(keptText(place));
-    field.current?.focus({ preventScroll: true });
+    if (!document.activeElement?.closest('.connect')) field.current?.focus({ preventScroll: true });
   }, [place, field]);
 
   const write = (value: string): void => {
@@ -53,7 +53,7 @@ export function Composer({ onEditLast }: { onEditLast: () => void }) {
           send();
         }}
       >
-        <textarea ref={field} className="composer-field" value={draft} rows={1} dir="auto" autoFocus placeholder={text.placeholder}
+        <textarea ref={field} className="composer-field" value={draft} rows={1} dir="auto" placeholder={text.placeholder}
           aria-label={text.placeholder} onChange={(event) => write(event.target.value)} onKeyDown={onKeyDown} />
         {arriving ? (
           <IconButton className="composer-button" icon="stop" label={text.stop} onClick={() => store.stop(arriving.id)} />

@@ -7,9 +7,9 @@ import { useChatState, useStore } from './hooks';
 export function Connect() {
   const store = useStore();
   const { link } = useChatState();
-  const { server } = store.connection;
-  const ownWantsKey = store.connection.wantsKey;
-  const [address, setAddress] = useState(server.address);
+  const { server, wantsKey, ownServer } = store.connection;
+  const own = wantsKey || ownServer ? location.origin : '';
+  const [address, setAddress] = useState(server.address || own);
   const [key, setKey] = useState(server.key);
   const [wrong, setWrong] = useState<string | null>(null);
   const id = useId();
@@ -21,19 +21,21 @@ export function Connect() {
       aria-labelledby={`${id}title`}
       onSubmit={(event) => {
         event.preventDefault();
-        const own = ownWantsKey && address.trim() === '';
-        const found = own ? '' : addressFrom(address);
+        const found = addressFrom(address);
         if (found === null) return setWrong(text.addressWrong);
         setWrong(null);
-        void store.useServer({ address: found, key: key.trim() });
+        void store.useServer({ address: found === own ? '' : found, key: key.trim() });
       }}
     >
-      <h1 id={`${id}title`}>{ownWantsKey ? text.askKeyTitle : text.askTitle}</h1>
-      <p>{ownWantsKey ? text.askKeySays : text.askSays}</p>
+      <h1 id={`${id}title`}>{wantsKey ? text.askKeyTitle : text.askTitle}</h1>
+      <p>{wantsKey ? text.askKeySays : text.askSays}</p>
       <label htmlFor={`${id}address`}>{text.address}</label>
       <input id={`${id}address`} type="text" inputMode="url" autoComplete="url" spellCheck={false} value={address}
-        placeholder={ownWantsKey ? text.ownServer : text.addressHint} aria-describedby={problem ? `${id}wrong` : undefined} aria-invalid={problem !== null}
-        onChange={(event) => setAddress(event.target.value)} />
+        placeholder={text.addressHint} autoFocus aria-describedby={problem ? `${id}wrong` : undefined} aria-invalid={problem !== null}
+        onChange={(event) => {
+          setAddress(event.target.value);
+          setKey('');  // a key is for one server only
+        }} />
       <label htmlFor={`${id}key`}>{text.key}</label>
       <input id={`${id}key`} type="password" autoComplete="off" value={key} placeholder={text.keyHint} onChange={(event) => setKey(event.target.value)} />
       {problem && <p className="wrong" id={`${id}wrong`} role="alert">{problem}</p>}

@@ -2,7 +2,7 @@ import { memo, useEffect, useId, useState, type ReactNode } from 'react';
 import type { ModelInfo } from '../engine/engine';
 import { isDefault, kDefaults, kNumberSettings, type NumberSetting, type Settings } from '../chat/settings';
 import { text } from '../text';
-import { useGrowingField, useStore } from './hooks';
+import { useBorrowedFocus, useGrowingField, useStore } from './hooks';
 import { IconButton } from './icons';
 
 interface PanelProps {
@@ -17,8 +17,9 @@ export const SettingsPanel = memo(function SettingsPanel({ settings, models, add
   const plain = kNumberSettings.filter((s) => !s.advanced);
   const advanced = kNumberSettings.filter((s) => s.advanced);
   const advancedChanged = advanced.some((s) => !isDefault(settings, s.key));
+  const place = useBorrowedFocus<HTMLElement>(true);
   return (
-    <aside className="panel" aria-label={text.settings}>
+    <aside className="panel" aria-label={text.settings} ref={place} tabIndex={-1}>
       <div className="panel-head">
         <h2>{text.settings}</h2>
         <button type="button" className="button button-quiet" onClick={() => store.resetSettings()}>{text.resetAll}</button>

@@ -1,21 +1,23 @@
 import { memo, useState, type KeyboardEvent, type RefObject } from 'react';
 import type { Chat } from '../chat/types';
 import { text } from '../text';
-import { useStore } from './hooks';
+import { useBorrowedFocus, useStore } from './hooks';
 import { Icon, IconButton } from './icons';
 
 interface SidebarProps {
   chats: readonly Chat[];
   currentId: string | null;
+  covers: boolean;  // it lies over the chat, as a sheet
   search: RefObject<HTMLInputElement | null>;
   onOpen: (id: string | null) => void;
   onKeys: () => void;
   onClose: () => void;
 }
 
-export const Sidebar = memo(function Sidebar({ chats, currentId, search, onOpen, onKeys, onClose }: SidebarProps) {
+export const Sidebar = memo(function Sidebar({ chats, currentId, covers, search, onOpen, onKeys, onClose }: SidebarProps) {
   const [wanted, setWanted] = useState('');
   const [renaming, setRenaming] = useState<string | null>(null);
+  const place = useBorrowedFocus<HTMLElement>(covers);
   const needle = wanted.trim().toLowerCase();
   const found = needle === '' ? chats : chats.filter((c) => c.title.toLowerCase().includes(needle));
 
@@ -27,7 +29,7 @@ export const Sidebar = memo(function Sidebar({ chats, currentId, search, onOpen,
   };
 
   return (
-    <nav className="sidebar" aria-label={text.chats} onKeyDown={moveByArrows}>
+    <nav className="sidebar" aria-label={text.chats} ref={place} tabIndex={-1} onKeyDown={moveByArrows}>
       <div className="sidebar-head">
         <button type="button" className="new-chat" onClick={() => onOpen(null)}><Icon name="plus" />{text.newChat}</button>
         <IconButton icon="sidebar" label={text.hideSidebar} onClick={onClose} />

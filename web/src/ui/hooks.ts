@@ -1,4 +1,4 @@
-import { createContext, useContext, useEffect, useRef, useState, useSyncExternalStore } from 'react';
+import { createContext, useContext, useEffect, useLayoutEffect, useRef, useState, useSyncExternalStore } from 'react';
 import type { State, Store } from '../chat/store';
 
 export const StoreContext = createContext<Store | null>(null);
@@ -52,15 +52,18 @@ export function useGrowingField(value: string): React.RefObject<HTMLTextAreaElem
 }
 
 // Puts the focus into what opened, and back where it was when it closes.
-export function useBorrowedFocus(open: boolean): React.RefObject<HTMLElement | null> {
-  const place = useRef<HTMLElement>(null);
-  useEffect(() => {
-    if (!open) return;
+export function useBorrowedFocus<T extends HTMLElement>(borrow: boolean): React.RefObject<T | null> {
+  const place = useRef<T>(null);
+  useLayoutEffect(() => {
+    if (!borrow) return;
     const before = document.activeElement;
     place.current?.focus();
     return () => {
-      if (before instanceof HTMLElement && before.isConnected) before.focus();
+      // Not before what covered it is gone.
+      requestAnimationFrame(() => {
+        if (before instanceof HTMLElement && before.isConnected && document.activeElement === document.body) before.focus();
+      });
     };
-  }, [open]);
+  }, [borrow]);
   return place;
 }
