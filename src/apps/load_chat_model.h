@@ -33,6 +33,9 @@ struct ChatModel {
   std::vector<int32_t> stop_ids;
 };
 
+// A file that comes with the program: in the source tree it was built from, else under share/owlet beside an installed program.
+Result<std::filesystem::path> share_file(const std::string& name);
+
 // The bundled model: $OWLET_MODEL, else beside the program or in its source tree. Says what to do where there is none.
 Result<std::filesystem::path> bundled_model_path();
 

@@ -175,6 +175,20 @@ Result<ModelConfig> load_config(const fs::path& path) {
   return config;
 }
 
+Result<Model> to_float32(const Model& model) {
+  Weights weights = make_weights(model.config);
+  std::vector<Tensor> sources;
+  model.weights.for_each([&](const std::string&, const Tensor& tensor) { sources.push_back(tensor); });
+  size_t next = 0;
+  weights.for_each([&](const std::string&, Tensor& tensor) {
+    const TensorView from = sources[next++];
+    for (int64_t r = 0; r < from.rows(); ++r) {
+      dequantize_row(from.dtype, from.row_range(r, r + 1).data, tensor.f32() + r * from.cols(), from.cols());
+    }
+  });
+  return make_model(model.config, std::move(weights));
+}
+
 Status save_hf(const Model& model, const fs::path& folder, DType dtype) {
   if (dtype != DType::kF32 && dtype != DType::kF16 && dtype != DType::kBF16) {
     return make_error(ErrorCode::kInvalidArgument, "a Hugging Face folder holds f32, f16 or bf16, not {}", to_string(dtype));

@@ -13,6 +13,9 @@ namespace owlet {
 Result<Model> load_model(const std::filesystem::path& path);
 Result<ModelConfig> load_config(const std::filesystem::path& path);
 
+// The same model with every weight in float32 and memory of its own: what training starts from.
+Result<Model> to_float32(const Model& model);
+
 // config.json and model.safetensors, weights in `dtype` (f32, f16 or bf16). Creates the folder.
 Status save_hf(const Model& model, const std::filesystem::path& folder, DType dtype);
 

@@ -9,7 +9,6 @@
 #include "model/architecture.h"
 #include "model/load.h"
 #include "model/tape.h"
-#include "quant/blocks.h"
 #include "report.h"
 #include "train/loss.h"
 
@@ -93,7 +92,7 @@ void check_hf_model(const fs::path& dir, Context context, Report& report) {
     const bool unsupported = loaded.error().code == ErrorCode::kUnsupported;
     return unsupported ? report.skip(file, loaded.error().message) : report.fail(file, loaded.error().to_string());
   }
-  const auto model = in_float32(*loaded);
+  const auto model = to_float32(*loaded);
   const auto expected = read_safetensors(file);
   if (!model.ok() || !expected.ok()) return report.fail(file, "cannot be read");
   const Tensor& ids = expected->at("input_ids");
@@ -180,7 +179,7 @@ void check_gguf_model(const fs::path& file, Context context, Report& report) {
     return report.check(error <= 1e-3, file, fmt::format("logits {:.1e}", error));
   }
   // Both round activations to 8 bits, each in its own places: near to each other, and as near to exact arithmetic.
-  const auto exact_model = in_float32(*model);
+  const auto exact_model = to_float32(*model);
   if (!exact_model.ok()) return report.fail(file, exact_model.error().to_string());
   const auto exact = all_logits(context, *exact_model, rows);
   const int64_t v = model->config.vocab_size;
@@ -202,20 +201,6 @@ Rows::Rows(std::span<const int32_t> ids, int64_t seq_len) : tokens(ids.begin(), 
     first_row.push_back(static_cast<int32_t>(static_cast<int64_t>(i) - t));
     next_tokens.push_back(t + 1 == seq_len || i + 1 == tokens.size() ? -100 : tokens[i + 1]);
   }
-}
-
-Result<Model> in_float32(const Model& model) {
-  Weights weights = make_weights(model.config);
-  std::vector<Tensor> sources;
-  model.weights.for_each([&](const std::string&, const Tensor& tensor) { sources.push_back(tensor); });
-  size_t next = 0;
-  weights.for_each([&](const std::string&, Tensor& tensor) {
-    const TensorView from = sources[next++];
-    for (int64_t r = 0; r < from.rows(); ++r) {
-      dequantize_row(from.dtype, from.row_range(r, r + 1).data, tensor.f32() + r * from.cols(), from.cols());
-    }
-  });
-  return make_model(model.config, std::move(weights));
 }
 
 std::vector<float> all_logits(Context context, const Model& model, const Rows& rows) {

@@ -61,7 +61,7 @@ struct Bench {
 
 Status check_adamw(const fs::path& dir, Context context, Report& report) {
   OWLET_ASSIGN(Model loaded, load_model(dir));
-  OWLET_ASSIGN(Model model, in_float32(loaded));
+  OWLET_ASSIGN(Model model, to_float32(loaded));
   OWLET_ASSIGN(const Json run, read_json(dir / "run.json"));
   OWLET_ASSIGN(const auto batches, read_safetensors(dir / "batches.safetensors"));
   const Tensor& tokens = batches.at("tokens");
@@ -104,7 +104,7 @@ Status check_adamw(const fs::path& dir, Context context, Report& report) {
 Status check_packed(const fs::path& dir, Context context, Report& report) {
   const fs::path file = dir / "expected.safetensors";
   OWLET_ASSIGN(Model loaded, load_model(dir.parent_path() / "adamw"));
-  OWLET_ASSIGN(Model model, in_float32(loaded));
+  OWLET_ASSIGN(Model model, to_float32(loaded));
   OWLET_ASSIGN(const auto expected, read_safetensors(file));
   for (const char* name : {"tokens", "targets", "position", "loss"}) {
     if (!expected.contains(name)) return make_error(ErrorCode::kCorrupt, "{} lacks '{}'", file.string(), name);
@@ -148,7 +148,7 @@ Status check_schedules(const fs::path& file, Report& report) {
 Status check_choices_file(const fs::path& file, const fs::path& model_dir, Context context, Report& report) {
   OWLET_ASSIGN(const Json expected, read_json(file));
   OWLET_ASSIGN(Model loaded, load_model(model_dir));
-  OWLET_ASSIGN(Model model, in_float32(loaded));
+  OWLET_ASSIGN(Model model, to_float32(loaded));
   std::vector<ChoiceQuestion> questions;
   for (const Json& q : expected["questions"]) {
     ChoiceQuestion question{.choices = {}, .gold = q["gold"].get<size_t>()};

@@ -58,8 +58,6 @@ struct Rows {
   std::vector<int32_t> next_tokens;  // shifted targets, −100 at the end of each row
 };
 
-// The matrices of a model in float32, so that whatever its file's type, arithmetic is the same.
-Result<Model> in_float32(const Model& model);
 // Logits of every token of `rows`, float32 throughout: [N, V].
 std::vector<float> all_logits(Context context, const Model& model, const Rows& rows);
 

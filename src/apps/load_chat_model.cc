@@ -1,0 +1,187 @@
+#include "apps/load_chat_model.h"
+
+#include <algorithm>
+#include <cstdlib>
+
+#include "core/file.h"
+#include "core/json.h"
+#include "model/load.h"
+
+namespace owlet {
+namespace fs = std::filesystem;
+namespace {
+
+constexpr uint64_t kMaxJsonBytes = 16 << 20;
+constexpr int kControlToken = 3;  // GGUF's tokenizer.ggml.token_type
+constexpr int kUserToken = 4;
+constexpr int kNormalToken = 1;
+
+// The ids that end an answer: the model's own, and the homemade family's by name.
+std::vector<int32_t> find_stop_ids(const Model& model, const Tokenizer& tokenizer) {
+  std::vector<int32_t> ids = model.config.eos;
+  for (const char* name : {"<a_end>", "<text_end>"}) {
+    const int32_t id = tokenizer.id_of(name);
+    if (id >= 0 && std::find(ids.begin(), ids.end(), id) == ids.end()) ids.push_back(id);
+  }
+  return ids;
+}
+
+// chat_template.jinja, or the field of tokenizer_config.json; the homemade form where only the tokens say so.
+Result<std::optional<ChatTemplate>> find_template(const fs::path& folder, const Tokenizer& tokenizer) {
+  std::error_code code;
+  std::string source;
+  if (fs::exists(folder / "chat_template.jinja", code)) {
+    OWLET_ASSIGN(source, read_file(folder / "chat_template.jinja", kMaxJsonBytes));
+  } else if (fs::exists(folder / "tokenizer_config.json", code)) {
+    OWLET_ASSIGN(const std::string text, read_file(folder / "tokenizer_config.json", kMaxJsonBytes));
+    OWLET_ASSIGN(const Json json, parse_json(text));
+    if (json.contains("chat_template") && json["chat_template"].is_string()) source = json["chat_template"].get<std::string>();
+  }
+  if (source.empty() && tokenizer.id_of("<q_end>") >= 0) source = kHomemadeTemplate;
+  if (source.empty()) return std::optional<ChatTemplate>();
+  OWLET_ASSIGN(ChatTemplate parsed, ChatTemplate::parse(std::move(source)));
+  return std::optional<ChatTemplate>(std::move(parsed));
+}
+
+Result<Tokenizer> gguf_tokenizer(const GgufFile& file) {
+  OWLET_ASSIGN(const std::string model, file.get_string("tokenizer.ggml.model"));
+  if (model != "gpt2") return make_error(ErrorCode::kUnsupported, "tokenizers of type '{}' are not supported", model);
+  BpeSpec spec;
+  OWLET_ASSIGN(spec.vocab, file.get_strings("tokenizer.ggml.tokens"));
+  OWLET_ASSIGN(const auto merges, file.get_strings("tokenizer.ggml.merges"));
+  for (const std::string& merge : merges) {
+    const size_t space = merge.find(' ', 1);
+    if (space == std::string::npos) return make_error(ErrorCode::kCorrupt, "the merge '{}' is not two tokens", merge);
+    spec.merges.emplace_back(merge.substr(0, space), merge.substr(space + 1));
+  }
+  OWLET_ASSIGN(const auto types, file.ints_or_empty("tokenizer.ggml.token_type"));
+  for (size_t i = 0; i < std::min(types.size(), spec.vocab.size()); ++i) {
+    if (types[i] == kControlToken || types[i] == kUserToken) {
+      spec.added.push_back({static_cast<TokenId>(i), spec.vocab[i], types[i] == kControlToken});
+    }
+  }
+  if (file.has("tokenizer.ggml.pre")) {
+    OWLET_ASSIGN(const std::string pre, file.get_string("tokenizer.ggml.pre"));
+    spec.pre_tokenizer = pre == "gpt-2" || pre == "default" ? "gpt2" : pre;
+  }
+  OWLET_ASSIGN(const int64_t bos, file.int_or("tokenizer.ggml.bos_token_id", -1));
+  OWLET_ASSIGN(const int64_t eos, file.int_or("tokenizer.ggml.eos_token_id", -1));
+  spec.bos = static_cast<TokenId>(bos);
+  spec.eos = static_cast<TokenId>(eos);
+  const auto add_bos = file.metadata().find("tokenizer.ggml.add_bos_token");
+  spec.add_bos = add_bos != file.metadata().end() && std::holds_alternative<bool>(add_bos->second) && std::get<bool>(add_bos->second);
+  return Tokenizer::from_spec(std::move(spec));
+}
+
+Status load_from_gguf(const fs::path& path, ChatModel& chat) {
+  OWLET_ASSIGN(const GgufFile file, GgufFile::open(path));
+  auto tokenizer = gguf_tokenizer(file);
+  if (!tokenizer.ok()) return std::move(tokenizer).error().in(path.string());
+  chat.tokenizer = std::make_unique<Tokenizer>(std::move(tokenizer).value());
+  if (file.has("general.description")) {
+    OWLET_ASSIGN(chat.description, file.get_string("general.description"));
+  }
+  if (file.has("tokenizer.chat_template")) {
+    OWLET_ASSIGN(std::string source, file.get_string("tokenizer.chat_template"));
+    OWLET_ASSIGN(chat.chat_template, ChatTemplate::parse(std::move(source)));
+  }
+  return {};
+}
+
+void add_tokenizer(const ChatModel& chat, GgufWriter& writer) {
+  const BpeSpec& spec = chat.tokenizer->spec();
+  std::vector<std::string> merges;
+  for (const auto& [left, right] : spec.merges) merges.push_back(left + " " + right);
+  std::vector<int32_t> types(spec.vocab.size(), kNormalToken);
+  for (const AddedToken& token : spec.added) types[static_cast<size_t>(token.id)] = token.special ? kControlToken : kUserToken;
+  writer.set_string("tokenizer.ggml.model", "gpt2");
+  writer.set_string("tokenizer.ggml.pre", "gpt-2");
+  writer.set_strings("tokenizer.ggml.tokens", spec.vocab);
+  writer.set_i32s("tokenizer.ggml.token_type", types);
+  writer.set_strings("tokenizer.ggml.merges", merges);
+  writer.set_bool("tokenizer.ggml.add_bos_token", spec.add_bos);
+  writer.set_bool("tokenizer.ggml.add_space_prefix", spec.add_prefix_space);
+  const ModelConfig& c = chat.model->config;
+  if (c.bos >= 0) writer.set_u32("tokenizer.ggml.bos_token_id", static_cast<uint32_t>(c.bos));
+  if (!chat.stop_ids.empty()) writer.set_u32("tokenizer.ggml.eos_token_id", static_cast<uint32_t>(chat.stop_ids.front()));
+  if (c.pad >= 0) writer.set_u32("tokenizer.ggml.padding_token_id", static_cast<uint32_t>(c.pad));
+  if (chat.chat_template) writer.set_string("tokenizer.chat_template", chat.chat_template->source());
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Machine>> make_machine(int threads) {
+  auto machine = std::make_unique<Machine>(threads);
+  OWLET_ASSIGN(machine->ops, make_cpu_ops(machine->pool));
+  return machine;
+}
+
+Result<fs::path> share_file(const std::string& name) {
+  std::error_code code;
+  const fs::path program = fs::read_symlink("/proc/self/exe", code);
+  for (const fs::path& root : {fs::path(OWLET_SOURCE_DIR), program.parent_path() / "../share/owlet"}) {
+    if (fs::exists(root / name, code)) return root / name;
+  }
+  return Error{ErrorCode::kNotFound, fmt::format("{} did not come with this program", name),
+               "install the program whole, or name a model with -m"};
+}
+
+Result<fs::path> bundled_model_path() {
+  if (const char* named = std::getenv("OWLET_MODEL")) return fs::path(named);
+  OWLET_ASSIGN(const fs::path share, share_file("models/owlet.gguf"));
+  return share;
+}
+
+Result<ChatModel> load_chat_model(const fs::path& given) {
+  ChatModel chat;
+  chat.path = given;
+  if (given.empty()) {
+    OWLET_ASSIGN(chat.path, bundled_model_path());
+  }
+  std::error_code code;
+  if (!fs::exists(chat.path, code)) {
+    return Error{ErrorCode::kNotFound, fmt::format("there is no model at {}", chat.path.string()),
+                 "-m takes a GGUF file or a Hugging Face folder"};
+  }
+  OWLET_ASSIGN(Model model, load_model(chat.path));
+  chat.model = std::make_unique<Model>(std::move(model));
+  chat.id = chat.path.stem().string();
+  if (fs::is_directory(chat.path, code)) {
+    chat.id = fs::canonical(chat.path, code).filename().string();
+    OWLET_ASSIGN(Tokenizer tokenizer, Tokenizer::load(chat.path));
+    chat.tokenizer = std::make_unique<Tokenizer>(std::move(tokenizer));
+    OWLET_ASSIGN(chat.chat_template, find_template(chat.path, *chat.tokenizer));
+  } else {
+    OWLET_TRY(load_from_gguf(chat.path, chat));
+  }
+  if (chat.tokenizer->vocab_size() > chat.model->config.vocab_size) {
+    return make_error(ErrorCode::kCorrupt, "{}: the tokenizer has {} tokens, the model {}", chat.path.string(),
+                      chat.tokenizer->vocab_size(), chat.model->config.vocab_size);
+  }
+  chat.stop_ids = find_stop_ids(*chat.model, *chat.tokenizer);
+  return chat;
+}
+
+Status save_tokenizer_files(const Tokenizer& tokenizer, const std::optional<ChatTemplate>& chat_template, const fs::path& folder) {
+  OWLET_TRY(tokenizer.save(folder));
+  Json config = {{"tokenizer_class", "PreTrainedTokenizerFast"}, {"clean_up_tokenization_spaces", false}};
+  if (const int32_t id = tokenizer.id_of("<a_end>"); id >= 0) config["eos_token"] = "<a_end>";
+  if (const int32_t id = tokenizer.id_of("<pad>"); id >= 0) config["pad_token"] = "<pad>";
+  if (chat_template) config["chat_template"] = chat_template->source();
+  return write_file(folder / "tokenizer_config.json", dump_json(config, 2) + "\n");
+}
+
+Status save_chat_model(const ChatModel& chat, const fs::path& to, DType dtype) {
+  if (to.extension() != ".gguf") {
+    OWLET_TRY(save_hf(*chat.model, to, dtype));
+    return save_tokenizer_files(*chat.tokenizer, chat.chat_template, to);
+  }
+  GgufWriter writer;
+  OWLET_TRY(add_to_gguf(*chat.model, dtype, writer));
+  writer.set_string("general.name", chat.id);
+  if (!chat.description.empty()) writer.set_string("general.description", chat.description);
+  add_tokenizer(chat, writer);
+  return writer.write(to);
+}
+
+}  // namespace owlet
