@@ -24,14 +24,23 @@ constexpr Sv kCapitalQuestions[] = {
     "what city do we call the capital of {x}", "{x} - what is its capital", "what's the capital in {x}",
     "i am going to {x}, what is its capital", "as for {x}, what is the capital there", "what is the capital there in {x}",
     "which city in {x} is the capital", "{x}'s capital is", "do they have a capital in {x}, and which one",
-    "think of {x}. what is its capital", "i live in {x}. what is my capital"};
+    "think of {x}. what is its capital", "i live in {x}. what is my capital",
+    "which city do people call the capital of {x}", "the government of {x} sits in which city", "{x} calls which city its capital",
+    "if i want to see the capital of {x}, where do i go", "i am in the capital of {x}. where am i", "which city rules {x} as its capital",
+    "what is the city called that is the capital of {x}", "people in {x} have which city as their capital",
+    "{x} is a country. what is its capital", "i read about {x}. what was the capital again", "the country is {x}. which city is the capital",
+    "if the country is {x}, what is the capital", "how do you call the capital city of {x}", "is there a capital of {x}",
+    "between all the cities in {x}, which one is the capital"};
 constexpr Sv kCapitalOrders[] = {
     "name the capital of {x}", "name the capital city of {x}", "name {x}'s capital", "give the capital of {x}",
     "say the capital of {x}", "write the capital of {x}", "list the capital of {x}", "state the capital of {x}",
     "give me {x}'s capital city", "find the capital of {x}", "tell me which city is the capital of {x}",
     "tell me which city {x} has as its capital", "tell me about the capital of {x}", "name the city that is the capital of {x}",
     "complete: the capital of {x} is", "fill in: the capital of {x} is ...", "country: {x}. capital",
-    "teach me the capital of {x}", "identify the capital of {x}", "i need the capital city of {x}"};
+    "teach me the capital of {x}", "identify the capital of {x}", "i need the capital city of {x}",
+    "spell the capital of {x}", "guess the capital of {x}", "match {x} with its capital", "please look up the capital city of {x}",
+    "show me that you know the capital of {x}", "help me find the capital of {x}", "put the right city here: the capital of {x} is",
+    "answer with the capital of {x}", "explain which city is the capital of {x}", "we need the capital of {x} for our quiz"};
 constexpr Wording kCapital{kCapitalThings, kCapitalQuestions, kCapitalOrders};
 
 constexpr Sv kOfCapitalThings[] = {

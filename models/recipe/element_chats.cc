@@ -16,7 +16,9 @@ constexpr Sv kSymbolQuestions[] = {
     "how do chemists write {x}", "what does {x} look like in the periodic table", "{x} symbol", "{x}: symbol",
     "how do you abbreviate {x}", "what is the element {x}'s symbol", "{x} has which symbol", "in chemistry, what is the symbol of {x}",
     "what sign is used for {x}", "which letters are used for {x}", "which letters mean {x}", "how is {x} shortened",
-    "what symbol is used for {x}", "what do chemists write for {x}"};
+    "what symbol is used for {x}", "what do chemists write for {x}",
+    "which one or two letters mean {x}", "if the element is {x}, what is the symbol", "how do we write {x} in a formula",
+    "i read about {x}. what is its symbol", "what do you write for the element {x}", "the table of elements has which letters for {x}"};
 constexpr Sv kSymbolOrders[] = {"name the symbol of {x}", "give the chemical symbol of {x}", "write the symbol for {x}",
                                 "state the symbol of {x}", "tell me which symbol {x} has", "complete: the symbol of {x} is",
                                 "name the chemical symbol for {x}", "tell me how to write {x} in chemistry", "element: {x}. symbol"};
@@ -31,7 +33,9 @@ constexpr Sv kOfSymbolQuestions[] = {
     "which element is {x}", "{x} is which element", "{x} stands for which element", "in the periodic table, what is {x}",
     "what is {x} in chemistry", "which chemical element is written as {x}", "what is the element {x}", "what element does {x} stand for",
     "which element uses the symbol {x}", "the symbol {x} means what", "what does the symbol {x} stand for",
-    "{x} is the chemical symbol of what", "whose symbol is {x}"};
+    "{x} is the chemical symbol of what", "whose symbol is {x}", "i see the letters {x}. which element do they mean",
+    "if the symbol is {x}, what is the element", "there is a box with {x} in the table of elements, what element is it",
+    "a formula has {x} in it, which element is that", "what is the full name of {x} in chemistry", "what element do we write as {x}"};
 constexpr Sv kOfSymbolOrders[] = {"name the element with the symbol {x}", "tell me what {x} stands for in chemistry",
                                   "name the element {x}", "say which element {x} is", "symbol: {x}. element",
                                   "tell me which element has the symbol {x}", "complete: {x} is the symbol of"};
@@ -47,7 +51,9 @@ constexpr Sv kNumberQuestions[] = {
     "{x} has what atomic number", "{x} atomic number", "{x}: atomic number", "what number does {x} have in the periodic table",
     "how many protons does an atom of {x} have", "where does {x} stand in the periodic table by number",
     "which number is {x} in the periodic table", "what's {x}'s number in the periodic table", "at which number is {x}",
-    "which element number is {x}"};
+    "which element number is {x}", "if the element is {x}, what is the atomic number", "what number do we find above {x}",
+    "which number belongs to {x}", "what atomic number belongs to the element {x}", "i read about {x}. what is its atomic number",
+    "the box of {x} in the periodic table shows which number"};
 constexpr Sv kNumberOrders[] = {"name the atomic number of {x}", "give the atomic number of {x}", "state the atomic number of {x}",
                                 "tell me how many protons {x} has", "write the atomic number of {x}", "say what number {x} is",
                                 "complete: the atomic number of {x} is", "element: {x}. number"};

@@ -11,6 +11,7 @@
 #include "core/json.h"
 #include "held_out.h"
 #include "kinds.h"
+#include "texts.h"
 
 namespace owlet::recipe {
 namespace {
@@ -56,17 +57,17 @@ Turn draw_element(const World& world, Random& random) {
 }
 
 constexpr Kind kKinds[] = {
-    {"capital", 0.22, [](const World& w, Random& r) { return country_turn(w, w.country(r), CountryFact::kCapital, r); }},
-    {"country", 0.12, draw_country},
+    {"capital", 0.20, [](const World& w, Random& r) { return country_turn(w, w.country(r), CountryFact::kCapital, r); }},
+    {"country", 0.13, draw_country},
     {"element", 0.22, draw_element},
-    {"word", 0.12, [](const World& w, Random& r) { return word_turn(w, r); }},
-    {"sum", 0.12, [](const World&, Random& r) { return sum_turn(r); }},
+    {"word", 0.11, [](const World& w, Random& r) { return word_turn(w, r); }},
+    {"sum", 0.10, [](const World&, Random& r) { return sum_turn(r); }},
     {"story", 0.03, [](const World&, Random& r) { return story_turn(r); }},
-    {"unknown", 0.06, [](const World& w, Random& r) { return unknown_turn(w, r); }},
-    {"small talk", 0.05, [](const World&, Random& r) { return small_talk_turn(r); }},
+    {"unknown", 0.10, [](const World& w, Random& r) { return unknown_turn(w, r); }},
+    {"small talk", 0.06, [](const World&, Random& r) { return small_talk_turn(r); }},
     {"greeting", 0.02, [](const World&, Random& r) { return greeting_turn(r); }},
 };
-constexpr double kLongChats = 0.04;  // the rest
+constexpr double kLongChats = 0.08;  // the rest
 
 Chat draw_chat(const World& world, Random& random) {
   double at = random.uniform();
@@ -110,49 +111,6 @@ Status write_chats(const World& world, const std::unordered_set<std::string>& he
   return file.commit();
 }
 
-// An article's beginning, up to `limit` bytes and the end of a sentence; stubs give nothing.
-std::string beginning(std::string_view text, size_t limit) {
-  if (text.size() < 300) return {};
-  if (text.size() <= limit) return std::string(text);
-  const size_t end = text.substr(0, limit).find_last_of(".!?\n");
-  return end == std::string_view::npos ? std::string() : std::string(text.substr(0, end + 1));
-}
-
-Status copy_texts(const fs::path& from, size_t limit, double share, Random random, AtomicFile& to) {
-  OWLET_ASSIGN(LineReader reader, LineReader::open(from));
-  std::string line;
-  for (;;) {
-    OWLET_ASSIGN(const bool more, reader.next(line));
-    if (!more) return {};
-    if (!chance(random, share)) continue;
-    OWLET_ASSIGN(const Json json, parse_json(line));
-    OWLET_ASSIGN(const std::string text, get_string(json, "text"));
-    const std::string kept = beginning(text, limit);
-    if (!kept.empty()) OWLET_TRY(to.write(dump_json({{"text", kept}}) + "\n"));
-  }
-}
-
-// A few facts at a time, as a reader would meet them in a book.
-Status write_facts(const World& world, Random random, AtomicFile& to) {
-  static constexpr CountryFact kCountryFacts[] = {CountryFact::kCapital, CountryFact::kCapital, CountryFact::kContinent, CountryFact::kCurrency,
-                                                  CountryFact::kLanguage, CountryFact::kCountryOfCapital, CountryFact::kDemonym};
-  static constexpr ElementFact kElementFacts[] = {ElementFact::kSymbol, ElementFact::kNumber, ElementFact::kCategory, ElementFact::kPhase,
-                                                  ElementFact::kNameOfSymbol, ElementFact::kNameOfNumber};
-  for (int i = 0; i < 14000; ++i) {
-    std::string text;
-    const double kind = random.uniform();
-    for (int j = 0; j < 5; ++j) {
-      std::string fact = kind < 0.5    ? country_answer(world.country(random), kCountryFacts[random.below(std::size(kCountryFacts))])
-                         : kind < 0.85 ? element_answer(world.element(random), kElementFacts[random.below(std::size(kElementFacts))])
-                                       : world.word(random).explanation;
-      text += (text.empty() ? "" : " ") + fact;
-    }
-    OWLET_TRY(to.write(dump_json({{"text", text}}) + "\n"));
-  }
-  for (int i = 0; i < 1500; ++i) OWLET_TRY(to.write(dump_json({{"text", story_text(random)}}) + "\n"));
-  return {};
-}
-
 Status write_exam(const std::vector<ExamQuestion>& questions, const fs::path& path) {
   std::string text;
   for (const ExamQuestion& q : questions) {
@@ -176,9 +134,13 @@ Status run(const fs::path& data, const fs::path& out, uint64_t seed) {
   OWLET_TRY(write_chats(world, forms, out / "chats.train.jsonl", kTrainChats, {.seed = seed, .stream = 1}));
   OWLET_TRY(write_chats(world, forms, out / "chats.valid.jsonl", kValidChats, {.seed = seed, .stream = 2}));
   OWLET_ASSIGN(AtomicFile texts, AtomicFile::create(out / "pretrain.jsonl"));
-  OWLET_TRY(copy_texts(data / kFiles[3], 1000, 0.35, {.seed = seed, .stream = 3}, texts));
-  OWLET_TRY(copy_texts(data / kFiles[4], 3000, 0.8, {.seed = seed, .stream = 4}, texts));
-  OWLET_TRY(write_facts(world, {.seed = seed, .stream = 5}, texts));
+  OWLET_TRY(write_articles(world, data / kFiles[3], {.seed = seed, .stream = 3}, texts));
+  const uint64_t articles = texts.size();
+  OWLET_TRY(write_picture_stories(data / kFiles[4], texts));
+  const uint64_t stories = texts.size();
+  OWLET_TRY(write_fact_texts(world, {.seed = seed, .stream = 5}, texts));
+  fmt::print("articles {:.1f} MB, picture stories {:.1f} MB, facts {:.1f} MB\n", static_cast<double>(articles) / 1e6,
+             static_cast<double>(stories - articles) / 1e6, static_cast<double>(texts.size() - stories) / 1e6);
   fmt::print("{}: {:.1f} MB\n", (out / "pretrain.jsonl").string(), static_cast<double>(texts.size()) / 1e6);
   return texts.commit();
 }

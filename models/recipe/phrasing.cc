@@ -66,11 +66,14 @@ constexpr std::string_view kOpeners[] = {
     "one more: ",    "next: ",      "quiz: ",         "question: ",    "for my homework: ", "a question: ",
     "hi! ",          "hello! ",     "hello owlet! ",  "good morning, ", "another question: ", "now, ",
     "just curious: ", "tell me: ",  "i have a question. ", "answer this: ", "and ",
+    "i have a test tomorrow. ",     "my sister asks: ",    "we had this at school. ", "let me see what you know. ",
+    "here is one for you: ",        "i am doing a puzzle. ", "you may know this. ",   "be quick: ",
+    "i bet you know this: ",        "i am learning. ",     "i was just wondering, ",  "if you do not mind, ",
 };
 
 constexpr std::string_view kClosers[] = {
     " please", ", please", " thanks", ", thank you", " for me", " again", ", owlet", ", do you know", ", if you know",
-    " in short",
+    " in short", ", it is for school", ", i have forgotten it", ", just the answer", ", my friend",
 };
 
 // One slip of the finger in a longer word of the pattern, before names are filled in.

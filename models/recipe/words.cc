@@ -29,9 +29,56 @@ constexpr Sv kLeftOut[] = {
     "didn", "don", "dominant", "semen", "sperm", "anus", "masturbation", "condom", "terrorist", "you", "your", "our", "out",
     "how", "now", "any", "off", "own", "few", "yet", "nor", "via", "first", "second", "third", "last", "same", "another",
     "both", "each", "every", "either", "neither", "over", "under", "near", "still", "even", "just", "again", "once", "both",
-    "not", "even", "like", "around", "together", "along", "across", "against", "without", "within", "through"};
+    "not", "even", "like", "around", "together", "along", "across", "against", "without", "within", "through", "behind", "less", "below", "above",
+    "million", "billion", "hundred", "thousand", "unknown", "whole", "upon", "toward", "towards", "among", "instead", "whether",
+    "although", "though", "never", "always", "ever", "done", "made", "went", "got", "gave", "took", "came", "left", "born"};
 
 bool left_out(Sv word) { return std::find(std::begin(kLeftOut), std::end(kLeftOut), word) != std::end(kLeftOut); }
+
+// Where neither article nor dictionary puts the everyday meaning first.
+constexpr std::pair<Sv, Sv> kPlain[] = {
+    {"water", "Water is a clear liquid that people, animals and plants need to live."},
+    {"cat", "A cat is a small animal with soft fur that many people keep at home."},
+    {"dog", "A dog is an animal that many people keep at home as a friend."},
+    {"happy", "Happy means feeling good and full of joy."}, {"sad", "Sad means feeling unhappy."},
+    {"good", "Good means nice, right or well done."}, {"bad", "Bad means not good."}, {"big", "Big means large in size."},
+    {"small", "Small means not big."}, {"old", "Old means having lived or been there for a long time."},
+    {"new", "New means made or found a short time ago."}, {"hot", "Hot means very warm."}, {"cold", "Cold means not warm."},
+    {"fast", "Fast means moving with high speed."}, {"slow", "Slow means taking a long time."},
+    {"paper", "Paper is a thin material, made from wood, that people write on."},
+    {"letter", "A letter is a sign of the alphabet, or a message written on paper."},
+    {"building", "A building is a thing with walls and a roof, like a house or a school."},
+    {"table", "A table is a piece of furniture with a flat top and legs."},
+    {"chair", "A chair is a piece of furniture for one person to sit on."},
+    {"money", "Money is what people use to pay for things."}, {"thing", "A thing is an object or an idea without a special name."},
+    {"friend", "A friend is a person whom you know well and like."}, {"sun", "The Sun is the star that gives light and heat to the Earth."},
+    {"rain", "Rain is water that falls from clouds in drops."}, {"image", "An image is a picture of something."},
+    {"bird", "A bird is an animal with feathers and wings."}, {"animal", "An animal is a living thing that can move and that eats to live."},
+    {"run", "To run means to move fast on foot."}, {"eat", "To eat means to take food into the mouth and swallow it."},
+    {"drink", "To drink means to take water or another liquid into the mouth and swallow it."},
+    {"go", "To go means to move from one place to another."}, {"sit", "To sit means to rest on your bottom, as on a chair."},
+    {"sleep", "Sleep is the rest of body and mind at night."}, {"home", "Home is the place where a person lives."},
+    {"side", "A side is one of the surfaces or edges of a thing."}, {"string", "A string is a long thin piece of twisted thread."},
+    {"meter", "A meter is a unit of length, about as long as a big step."}, {"dish", "A dish is a plate, or the food that is on it."},
+    {"play", "To play means to do something for fun."}, {"work", "Work is what people do to make something or to earn money."},
+    {"word", "A word is a sound or a group of letters that means something."}, {"name", "A name is the word by which somebody or something is called."},
+    {"day", "A day is the time of 24 hours, or the part of it when it is light."}, {"night", "Night is the dark part of the day."},
+    {"year", "A year is the time of twelve months."}, {"country", "A country is a land with its own government."},
+    {"capital", "A capital is the city where the government of a country is."}, {"drive", "To drive means to steer a car or another vehicle."},
+    {"read", "To read means to look at written words and understand them."}, {"write", "To write means to put words on paper."},
+    {"child", "A child is a young person."}, {"man", "A man is a grown-up male person."}, {"woman", "A woman is a grown-up female person."},
+    {"eye", "An eye is the part of the body that sees."}, {"hand", "A hand is the part of the body at the end of the arm."},
+    {"beautiful", "Beautiful means very nice to look at or to hear."}, {"easy", "Easy means not hard to do."},
+    {"hard", "Hard means not soft, or not easy to do."}, {"light", "Light is what lets us see things."},
+    {"color", "A color is what the eye sees of light: red, green or blue, for example."}, {"owl", "An owl is a bird with big eyes that hunts at night."},
+};
+
+Sv plain_explanation(Sv word) {
+  for (const auto& [known, explanation] : kPlain) {
+    if (known == word) return explanation;
+  }
+  return {};
+}
 
 // Calls word(w) for every run of ASCII lower-case letters that is a word of its own.
 template <class OnWord>
@@ -76,7 +123,7 @@ std::string plain_definition(std::string definition) {
     if (end < definition.size() && definition[end] == ' ') ++end;
     definition.erase(open, end - open);
   }
-  while (!definition.empty() && (definition.back() == ' ' || definition.back() == ':')) definition.pop_back();
+  while (!definition.empty() && std::string_view(" :.,").find(definition.back()) != std::string_view::npos) definition.pop_back();
   return definition;
 }
 
@@ -168,6 +215,26 @@ double company_score(const Entry& entry, const Sense& sense, const std::unordere
   return n == 0 ? 0 : sum / n;
 }
 
+// "parts", "looking", "bigger": forms of another word of the dictionary, which explains them better.
+bool is_inflected(const Dictionary& entries, const std::string& word) {
+  if (plain_explanation(word) != Sv() || !entries.at(word).article.empty()) return false;
+  const auto known = [&](const std::string& base, bool adjective) {
+    const auto it = entries.find(base);
+    if (it == entries.end() || it->second.count == 0) return false;
+    const auto& senses = it->second.senses;
+    return !adjective || std::any_of(senses.begin(), senses.end(), [](const Sense& sense) { return sense.pos == 'a'; });
+  };
+  for (const Sv ending : {Sv("s"), Sv("es"), Sv("ies"), Sv("ed"), Sv("ied"), Sv("ing"), Sv("er"), Sv("ier"), Sv("est"), Sv("ly")}) {
+    if (!word.ends_with(ending) || word.size() < ending.size() + 3) continue;
+    const bool adjective = ending == "er" || ending == "ier" || ending == "est" || ending == "ly";  // "paper" is no comparative
+    const std::string base = word.substr(0, word.size() - ending.size());
+    if (known(base, adjective) || known(base + "e", adjective) || known(base + "y", adjective)) return true;
+    const bool doubled = base.size() > 3 && base.back() == base[base.size() - 2];
+    if (doubled && known(base.substr(0, base.size() - 1), adjective)) return true;
+  }
+  return false;
+}
+
 const Sense& best_sense(const Entry& entry, const std::unordered_map<std::string, int64_t>& counts) {
   const Sense* best = &entry.senses[0];
   double best_score = -1e9;
@@ -219,16 +286,23 @@ Result<std::vector<WordSense>> load_words(const std::filesystem::path& wiki, con
   std::unordered_map<std::string, int64_t> counts;
   OWLET_TRY(read_wiki(wiki, entries, counts));
   std::vector<std::pair<int64_t, std::string>> order;
-  for (const auto& [word, entry] : entries) order.emplace_back(-entry.count, word);
+  for (const auto& [word, entry] : entries) {
+    if (!is_inflected(entries, word)) order.emplace_back(-entry.count, word);
+  }
   std::sort(order.begin(), order.end());
   order.resize(std::min(order.size(), count));
   std::vector<WordSense> words;
   for (const auto& [negative_count, word] : order) {
     const Entry& entry = entries[word];
-    const Sense& sense = best_sense(entry, counts);
     const double weight = words.size() < 800 ? 3 : words.size() < 1800 ? 2 : 1;
-    words.push_back({word, entry.article.empty() ? sense.pos : 'n',
-                     entry.article.empty() ? sentence_of(word, sense) : entry.article, weight});
+    const Sense& sense = best_sense(entry, counts);
+    WordSense known{word, sense.pos, sentence_of(word, sense), weight};
+    if (!entry.article.empty()) known = {word, 'n', entry.article, weight};
+    if (const Sv plain = plain_explanation(word); !plain.empty()) {
+      const bool noun = plain.find(" is ") != Sv::npos;
+      known = {word, noun ? 'n' : plain.starts_with("To ") ? 'v' : 'a', std::string(plain), weight};
+    }
+    words.push_back(std::move(known));
   }
   return words;
 }
