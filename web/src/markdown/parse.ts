@@ -32,7 +32,9 @@ const kTags: ReadonlySet<string> = new Set<Tag>([
 // Beyond this an answer is shown as plain text: no honest one is longer, and a hostile one could cost seconds a frame.
 const kMaxMarkdown = 256 * 1024;
 
-const kOptions = { html: false, linkify: true, typographer: false, maxNesting: 40 };  // the types forget maxNesting
+const kMaxAddresses = 200;
+
+const kOptions = { html: false, typographer: false, maxNesting: 40 };  // the types forget maxNesting
 const parser = new MarkdownIt(kOptions);
 parser.linkify.set({ fuzzyLink: false, fuzzyEmail: false, fuzzyIP: false });
 parser.validateLink = (url) => safeHref(url) !== null;
@@ -52,6 +54,8 @@ export function parseMarkdown(source: string): Block[] {
   const lines = source.split('\n');
   const blocks: Block[] = [];
   let from = 0;
+  // Finding bare addresses takes time with the square of their number.
+  parser.set({ linkify: source.split('://', kMaxAddresses + 1).length <= kMaxAddresses });
   const tokens = parser.parse(source, {});
   for (let i = 0, depth = 0; i < tokens.length; i++) {
     depth += tokens[i]!.nesting;
