@@ -102,12 +102,13 @@ std::optional<ApiError> Completion::encode_chat_prompt() {
     return ApiError{.message =
                         fmt::format("the model '{}' has no chat template: use /v1/completions", model_.id)};
   }
-  const auto text = model_.chat_template->render(request_.messages, /*add_generation_prompt=*/true);
-  if (!text) {
-    return ApiError{.message = "the chat template refuses these messages: " + text.error().message,
+  auto ids =
+      encode_chat(model_.tokenizer, *model_.chat_template, request_.messages, /*add_generation_prompt=*/true);
+  if (!ids) {
+    return ApiError{.message = "the chat template refuses these messages: " + ids.error().message,
                     .param = "messages"};
   }
-  prompts_.push_back(model_.tokenizer.encode(*text, {.add_special = false, .parse_special = true}));
+  prompts_.push_back(std::move(*ids));
   return check_prompt(prompts_.back().size());
 }
 
