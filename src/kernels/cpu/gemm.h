@@ -1,17 +1,18 @@
-// Packed matrix products for training and long prompts: C[M,N] = or += Σ_k A(m,k) · B(k,n), float32 in memory, computed in float32
-// or in bfloat16 with float32 sums.
+// Packed matrix products for training: C[M,N] = or += Σ_k A(m,k) · B(k,n), float32 in memory, computed in float32 or in
+// bfloat16 with float32 sums.
 //
-// Both sides are copied once into panels: A in strips of kRows rows, B in strips of two vectors of columns, each strip with k
-// running slowest, so that the inner loop reads both in order. A strip of C is summed in registers over kDepth steps of k at a time.
-// Every element of C is computed by one thread, k in ascending order: results depend on neither tiling nor threads.
+// Both sides are copied into panels: A in strips of kRows lines, B in strips of two vectors of lines, each strip with k running
+// slowest, so that the inner loop reads both in order. B is packed whole and shared; A is packed block by block by the thread that
+// multiplies it. A strip of C is summed in registers over a chunk of k at a time, k ascending: results depend on neither tiling nor
+// threads. (The blocking is that of Goto & van de Geijn, "Anatomy of High-Performance Matrix Multiplication", 2008.)
 #pragma once
 
 #include <algorithm>
+#include <atomic>
 #include <cstdint>
-#include <vector>
 
-#include "core/half.h"
 #include "core/thread_pool.h"
+#include "kernels/cpu/scratch.h"
 
 namespace owlet::cpu {
 
@@ -22,30 +23,60 @@ struct Strided {
   int64_t col;
 };
 
-// Panels hold float32, kept or rounded to bfloat16 …
+template <class S>
+inline typename S::F load_up_to(const float* p, int64_t n) {
+  return n >= S::kLanes ? S::load(p) : S::load_partial(p, n);
+}
+template <class S>
+inline void store_up_to(float* p, typename S::F x, int64_t n) {
+  n >= S::kLanes ? S::store(p, x) : S::store_partial(p, x, n);
+}
+
+// rows[i] lane j ↔ rows[j] lane i, in log2(kLanes) rounds of perfect shuffles.
+template <class S>
+inline void transpose(typename S::F (&rows)[S::kLanes]) {
+  constexpr int64_t kHalf = S::kLanes / 2;
+  typename S::F other[S::kLanes];
+  for (int64_t round = 1; round < S::kLanes; round *= 2) {
+    for (int64_t i = 0; i < kHalf; ++i) {
+      other[2 * i] = S::interleave_low(rows[i], rows[i + kHalf]);
+      other[2 * i + 1] = S::interleave_high(rows[i], rows[i + kHalf]);
+    }
+    for (int64_t i = 0; i < S::kLanes; ++i) rows[i] = other[i];
+  }
+}
+
+// What a panel holds: float32, kept or rounded to bfloat16 …
 template <class S, bool kRound>
 struct FloatPanels {
-  using Element = float;
-  static constexpr int64_t kStep = 1;  // values of k per element
-  static Element pack_pair(float a, float) { return kRound ? bf16_to_f32(f32_to_bf16(a)) : a; }
-  using Vector = typename S::F;
-  static Vector load(const Element* p) { return S::load(p); }
-  static Vector broadcast(const Element* p) { return S::set1(*p); }
-  static typename S::F multiply_add(Vector a, Vector b, typename S::F c) { return S::fma(a, b, c); }
+  using F = typename S::F;
+  static constexpr int64_t kStep = 1;  // values of k per element of a panel
+  // Consecutive elements of one line, whose memory ends after n values of k.
+  static F along(const float* p, int64_t n) { return rounded(load_up_to<S>(p, n)); }
+  // One element of `lines` neighbouring lines, from the memory of each value of k.
+  static F across(const float* k0, const float*, int64_t lines) { return rounded(load_up_to<S>(k0, lines)); }
+  static F multiply_add(F a, F b, F c) { return S::fma(a, b, c); }
+
+ private:
+  static F rounded(F x) {
+    if constexpr (kRound) return S::round_to_bf16(x);
+    return x;
+  }
 };
 
 // … or pairs of bfloat16 along k, for processors that multiply them.
 template <class S>
 struct BF16Panels {
-  using Element = uint32_t;
+  using F = typename S::F;
   static constexpr int64_t kStep = 2;
-  static Element pack_pair(float a, float b) {
-    return static_cast<uint32_t>(f32_to_bf16(a)) | (static_cast<uint32_t>(f32_to_bf16(b)) << 16);
+  static F along(const float* p, int64_t n) {
+    const F first = load_up_to<S>(p, n);
+    return S::bf16_pairs(first, n > S::kLanes ? load_up_to<S>(p + S::kLanes, n - S::kLanes) : S::zero());
   }
-  using Vector = typename S::BF16Pairs;
-  static Vector load(const Element* p) { return S::load_pairs(p); }
-  static Vector broadcast(const Element* p) { return S::broadcast_pair(*p); }
-  static typename S::F multiply_add(Vector a, Vector b, typename S::F c) { return S::dot_pairs(a, b, c); }
+  static F across(const float* k0, const float* k1, int64_t lines) {
+    return S::bf16_zip(load_up_to<S>(k0, lines), k1 ? load_up_to<S>(k1, lines) : S::zero());
+  }
+  static F multiply_add(F a, F b, F c) { return S::dot_pairs(a, b, c); }
 };
 
 template <class S, class Panels>
@@ -54,112 +85,162 @@ class Gemm {
   explicit Gemm(ThreadPool& pool) : pool_(pool) {}
 
   void multiply(float* c, int64_t m, int64_t n, int64_t k, Strided a, Strided b, bool add) {
-    const int64_t steps = (k + Panels::kStep - 1) / Panels::kStep;
-    const int64_t a_strips = (m + kRows - 1) / kRows, b_strips = (n + kCols - 1) / kCols;
-    a_.resize(static_cast<size_t>(a_strips * kRows * steps));
-    b_.resize(static_cast<size_t>(b_strips * kCols * steps));
+    const Plan plan = plan_for(m, n, k);
+    float* packed_b = b_.get<float>(plan.b_strips * kCols * plan.steps);
+    float* packed_a = a_.get<float>(plan.block_strips * kRows * plan.depth * pool_.size());
+    const Strided b_lines{b.data, b.col, b.row};
     pool_.run([&](int thread, int n_threads) {
-      pack<kRows>(a_.data(), a, m, k, steps, a_strips * thread / n_threads, a_strips * (thread + 1) / n_threads);
-      pack<kCols>(b_.data(), {b.data, b.col, b.row}, n, k, steps, b_strips * thread / n_threads,
-                  b_strips * (thread + 1) / n_threads);
+      const int64_t begin = plan.b_strips * thread / n_threads, end = plan.b_strips * (thread + 1) / n_threads;
+      pack<kCols>(packed_b, plan.steps, b_lines, n, k, begin, end, 0, plan.steps);
     });
-    pool_.run([&](int thread, int n_threads) {
-      // The longer side is divided.
-      const bool by_rows = a_strips * kRows >= b_strips * kCols;
-      const int64_t strips = by_rows ? a_strips : b_strips;
-      const int64_t begin = strips * thread / n_threads, end = strips * (thread + 1) / n_threads;
-      by_rows ? compute(c, m, n, steps, begin, end, 0, b_strips, add) : compute(c, m, n, steps, 0, a_strips, begin, end, add);
+    std::atomic<int64_t> next{0};
+    pool_.run([&](int thread, int) {
+      float* mine = packed_a + thread * plan.block_strips * kRows * plan.depth;
+      for (int64_t item = next++; item < plan.row_blocks * plan.col_blocks; item = next++) {
+        compute(plan, item, c, m, n, k, a, mine, packed_b, add);
+      }
     });
   }
 
  private:
   using F = typename S::F;
-  using Element = typename Panels::Element;
   static constexpr int64_t kLanes = S::kLanes;
   static constexpr int64_t kRows = S::kGemmRows;
   static constexpr int64_t kCols = 2 * kLanes;
-  static constexpr int64_t kDepth = 256 / Panels::kStep * 2;  // elements: what one strip of B keeps in the first cache
-  static constexpr int64_t kBlockStrips = 240 / kRows;         // strips of A that stay in the second cache
+  static constexpr int64_t kDepth = 160;               // elements of a strip of B that stay in the first cache
+  static constexpr int64_t kBlockStrips = 240 / kRows;  // strips of A that stay in the second
 
-  // Strips [begin, end) of kWidth rows of a matrix seen as (row i, step k); rows past the end are zeros.
+  // How a product is cut. Only the cuts along k could show in the result, and they follow from k alone.
+  struct Plan {
+    int64_t steps, depth;                  // elements along k, in all and of a chunk
+    int64_t a_strips, b_strips;
+    int64_t row_blocks, block_strips;      // blocks of A and their strips
+    int64_t col_blocks;                    // parts of B that are work items of their own, where A has few blocks
+  };
+  Plan plan_for(int64_t m, int64_t n, int64_t k) const {
+    const auto parts = [](int64_t whole, int64_t part) { return (whole + part - 1) / part; };
+    Plan p;
+    p.steps = parts(k, Panels::kStep);
+    p.depth = p.steps == 0 ? 0 : parts(p.steps, parts(p.steps, kDepth));
+    p.a_strips = parts(m, kRows);
+    p.b_strips = parts(n, kCols);
+    const int64_t threads = pool_.size(), wanted = threads == 1 ? 1 : 4 * threads;
+    const int64_t blocks = std::max(parts(p.a_strips, kBlockStrips), std::min(wanted, parts(p.a_strips, 4)));
+    p.block_strips = parts(p.a_strips, std::max<int64_t>(blocks, 1));
+    p.row_blocks = p.block_strips == 0 ? 0 : parts(p.a_strips, p.block_strips);
+    p.col_blocks = p.row_blocks >= wanted ? 1 : std::clamp<int64_t>(wanted / std::max<int64_t>(p.row_blocks, 1), 1, parts(p.b_strips, 4));
+    return p;
+  }
+
+  // Strips [begin, end) of kWidth lines, elements [step, step_end) of each, to out[strip][element][line]; lines past the last are
+  // zeros, as is the second half of a pair past k.
   template <int64_t kWidth>
-  static void pack(Element* out, Strided from, int64_t rows, int64_t k, int64_t steps, int64_t begin, int64_t end) {
-    for (int64_t strip = begin; strip < end; ++strip) {
-      Element* to = out + strip * kWidth * steps;
-      const int64_t first = strip * kWidth;
-      const int64_t here = std::min(kWidth, rows - first);
-      const float* x = from.data + first * from.row;
-      for (int64_t s = 0; s < steps; ++s) {
-        const int64_t k0 = s * Panels::kStep;
-        const bool pair = Panels::kStep == 2 && k0 + 1 < k;
-        for (int64_t i = 0; i < here; ++i) {
-          const float* at = x + i * from.row + k0 * from.col;
-          to[s * kWidth + i] = Panels::pack_pair(at[0], pair ? at[from.col] : 0.0f);
+  static void pack(float* out, int64_t steps_kept, Strided from, int64_t lines, int64_t k, int64_t begin, int64_t end, int64_t step,
+                   int64_t step_end) {
+    if (from.col == 1) {
+      for (int64_t strip = begin; strip < end; ++strip) {
+        pack_along<kWidth>(out + strip * kWidth * steps_kept, from, strip * kWidth, lines, k, step, step_end);
+      }
+    } else {
+      for (int64_t group = begin; group < end; group += kPackStrips) {
+        pack_across<kWidth>(out, steps_kept, from, lines, k, group, std::min(end, group + kPackStrips), step, step_end);
+      }
+    }
+  }
+  static constexpr int64_t kPackStrips = 24;  // strips written side by side
+
+  // Lines lie one after the other along k: squares of lines by elements are turned in registers.
+  template <int64_t kWidth>
+  static void pack_along(float* out, Strided from, int64_t first, int64_t lines, int64_t k, int64_t step, int64_t step_end) {
+    for (int64_t s = step; s < step_end; s += kLanes, out += kLanes * kWidth) {
+      const int64_t here = std::min(kLanes, step_end - s), k0 = s * Panels::kStep;
+      for (int64_t g = 0; g < kWidth; g += kLanes) {
+        F square[kLanes];
+        for (int64_t i = 0; i < kLanes; ++i) {
+          const int64_t line = first + g + i;
+          const bool inside = g + i < kWidth && line < lines;
+          square[i] = inside ? Panels::along(from.data + line * from.row + k0, k - k0) : S::zero();
         }
-        for (int64_t i = here; i < kWidth; ++i) to[s * kWidth + i] = Element{};
+        transpose<S>(square);
+        for (int64_t e = 0; e < here; ++e) store_up_to<S>(out + e * kWidth + g, square[e], kWidth - g);
       }
     }
   }
 
-  void compute(float* c, int64_t m, int64_t n, int64_t steps, int64_t a_begin, int64_t a_end, int64_t b_begin, int64_t b_end,
-               bool add) {
-    for (int64_t depth = 0; depth < steps; depth += kDepth) {
-      const int64_t depth_end = std::min(steps, depth + kDepth);
-      for (int64_t block = a_begin; block < a_end; block += kBlockStrips) {
-        const int64_t block_end = std::min(a_end, block + kBlockStrips);
-        for (int64_t j = b_begin; j < b_end; ++j) {
-          for (int64_t i = block; i < block_end; ++i) {
-            tile(a_.data() + (i * steps + depth) * kRows, b_.data() + (j * steps + depth) * kCols, depth_end - depth,
-                 c + i * kRows * n + j * kCols, n, std::min(kRows, m - i * kRows), std::min(kCols, n - j * kCols),
-                 add || depth > 0);
-          }
+  // Values of neighbouring lines lie side by side.
+  template <int64_t kWidth>
+  static void pack_across(float* out, int64_t steps_kept, Strided from, int64_t lines, int64_t k, int64_t begin, int64_t end,
+                          int64_t step, int64_t step_end) {
+    for (int64_t s = step; s < step_end; ++s) {
+      const float* k0 = from.data + s * Panels::kStep * from.col;
+      const float* k1 = Panels::kStep == 2 && s * 2 + 1 < k ? k0 + from.col : nullptr;
+      for (int64_t strip = begin; strip < end; ++strip) {
+        float* to = out + strip * kWidth * steps_kept + (s - step) * kWidth;
+        for (int64_t g = 0; g < kWidth; g += kLanes) {
+          const int64_t line = strip * kWidth + g, here = std::min(kWidth - g, lines - line);
+          const F x = here > 0 ? Panels::across(k0 + line, k1 ? k1 + line : nullptr, here) : S::zero();
+          store_up_to<S>(to + g, x, kWidth - g);
         }
       }
     }
   }
 
-  // kRows × kCols of C over `depth` elements of both strips.
-  static void tile(const Element* a, const Element* b, int64_t depth, float* c, int64_t stride, int64_t rows, int64_t cols,
-                   bool add) {
+  // One block of A's rows by one part of B's columns.
+  static void compute(const Plan& p, int64_t item, float* c, int64_t m, int64_t n, int64_t k, Strided a, float* packed_a,
+                      const float* packed_b, bool add) {
+    const int64_t row_block = item / p.col_blocks, col_block = item % p.col_blocks;
+    const int64_t i_begin = row_block * p.block_strips, i_end = std::min(p.a_strips, i_begin + p.block_strips);
+    const int64_t j_begin = p.b_strips * col_block / p.col_blocks, j_end = p.b_strips * (col_block + 1) / p.col_blocks;
+    const Strided block{a.data + i_begin * kRows * a.row, a.row, a.col};
+    for (int64_t step = 0; step < p.steps; step += p.depth) {
+      const int64_t step_end = std::min(p.steps, step + p.depth), depth = step_end - step;
+      pack<kRows>(packed_a, depth, block, m - i_begin * kRows, k, 0, i_end - i_begin, step, step_end);
+      for (int64_t j = j_begin; j < j_end; ++j) {
+        for (int64_t i = i_begin; i < i_end; ++i) {
+          tile(packed_a + (i - i_begin) * depth * kRows, packed_b + (j * p.steps + step) * kCols, depth,
+               c + i * kRows * n + j * kCols, n, m - i * kRows, n - j * kCols, add || step > 0);
+        }
+      }
+    }
+  }
+
+  // kRows × kCols of C, or what of it lies inside, over `depth` elements of both strips.
+  static void tile(const float* a, const float* b, int64_t depth, float* c, int64_t stride, int64_t rows, int64_t cols, bool add) {
     F sum[kRows][2];
+#pragma GCC unroll 16
     for (int64_t i = 0; i < kRows; ++i) sum[i][0] = sum[i][1] = S::zero();
     for (int64_t d = 0; d < depth; ++d) {
-      const auto b0 = Panels::load(b + d * kCols), b1 = Panels::load(b + d * kCols + kLanes);
+      const F b0 = S::load(b + d * kCols), b1 = S::load(b + d * kCols + kLanes);
 #pragma GCC unroll 16
       for (int64_t i = 0; i < kRows; ++i) {
-        const auto ai = Panels::broadcast(a + d * kRows + i);
+        const F ai = S::set1(a[d * kRows + i]);
         sum[i][0] = Panels::multiply_add(ai, b0, sum[i][0]);
         sum[i][1] = Panels::multiply_add(ai, b1, sum[i][1]);
       }
     }
-    const bool whole = rows == kRows && cols == kCols;
+    if (rows >= kRows && cols >= kCols) {
+#pragma GCC unroll 16
+      for (int64_t i = 0; i < kRows; ++i) {
+        float* row = c + i * stride;
+        S::store(row, add ? S::add(S::load(row), sum[i][0]) : sum[i][0]);
+        S::store(row + kLanes, add ? S::add(S::load(row + kLanes), sum[i][1]) : sum[i][1]);
+      }
+      return;
+    }
 #pragma GCC unroll 16
     for (int64_t i = 0; i < kRows; ++i) {
-      if (!whole && i >= rows) break;
-      float* row = c + i * stride;
-      const int64_t left = std::min(cols, kLanes), right = cols - left;
-      F out0 = sum[i][0], out1 = sum[i][1];
-      if (whole) {
-        if (add) {
-          out0 = S::add(S::load(row), out0);
-          out1 = S::add(S::load(row + kLanes), out1);
-        }
-        S::store(row, out0);
-        S::store(row + kLanes, out1);
-        continue;
+      if (i >= rows) break;
+      for (int64_t half = 0; half < 2; ++half) {
+        const int64_t here = std::min(kLanes, cols - half * kLanes);
+        if (here <= 0) break;
+        float* at = c + i * stride + half * kLanes;
+        S::store_partial(at, add ? S::add(S::load_partial(at, here), sum[i][half]) : sum[i][half], here);
       }
-      if (add) {
-        out0 = S::add(S::load_partial(row, left), out0);
-        if (right > 0) out1 = S::add(S::load_partial(row + kLanes, right), out1);
-      }
-      S::store_partial(row, out0, left);
-      if (right > 0) S::store_partial(row + kLanes, out1, right);
     }
   }
 
   ThreadPool& pool_;
-  std::vector<Element> a_;  // grown to the largest product seen
-  std::vector<Element> b_;
+  Scratch a_, b_;
 };
 
 // C[m,n] += Σ_k A(m,k) · B[k,n] for the small products inside attention: B's rows are contiguous, A is read by strides.

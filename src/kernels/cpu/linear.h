@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "core/half.h"
 #include "core/tensor.h"
 #include "core/thread_pool.h"
 #include "kernels/ops.h"

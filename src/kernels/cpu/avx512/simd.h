@@ -43,12 +43,26 @@ struct Avx512 {
   static F load_partial(const uint16_t* p, int64_t n, BFloatTag) { return widen(_mm256_maskz_loadu_epi16(mask(n), p)); }
   static F widen(__m256i x) { return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(x), 16)); }
 
-  // Pairs of bfloat16: 32 products, added two by two to 16 sums.
+  // a0 b0 a1 b1 …: the lower halves of both, or the upper ones.
+  static F interleave_low(F a, F b) {
+    return _mm512_permutex2var_ps(a, _mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23), b);
+  }
+  static F interleave_high(F a, F b) {
+    return _mm512_permutex2var_ps(a, _mm512_setr_epi32(8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31), b);
+  }
+
+  // Vectors of 16 pairs of bfloat16, kept as if they were floats; dot_pairs adds two products to each of 16 sums.
   static constexpr bool kHasBF16 = true;
-  using BF16Pairs = __m512i;
-  static BF16Pairs load_pairs(const uint32_t* p) { return _mm512_loadu_si512(p); }
-  static BF16Pairs broadcast_pair(uint32_t x) { return _mm512_set1_epi32(static_cast<int>(x)); }
-  static F dot_pairs(BF16Pairs a, BF16Pairs b, F c) { return _mm512_dpbf16_ps(c, (__m512bh)a, (__m512bh)b); }
+  static F bf16_pairs(F first, F second) { return as_float(_mm512_cvtne2ps_pbh(second, first)); }  // (x0, x1) (x2, x3) …
+  static F bf16_zip(F even, F odd) {                                                               // (even0, odd0) (even1, odd1) …
+    alignas(64) static constexpr uint16_t kOrder[32] = {0, 16, 1, 17, 2,  18, 3,  19, 4,  20, 5,  21, 6,  22, 7,  23,
+                                                        8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31};
+    return _mm512_castsi512_ps(
+        _mm512_permutexvar_epi16(_mm512_load_si512(kOrder), _mm512_castps_si512(bf16_pairs(even, odd))));
+  }
+  static F dot_pairs(F a, F b, F c) { return _mm512_dpbf16_ps(c, as_pairs(a), as_pairs(b)); }
+  static F as_float(__m512bh x) { return (__m512)x; }
+  static __m512bh as_pairs(F x) { return (__m512bh)x; }
 
   // A block of 32 codes, unsigned, against 32 signed ones; their offset is taken out through the activations' own sums.
   using Codes = __m256i;

@@ -51,6 +51,10 @@ struct Generic {
   }
   static float largest(F a) { return *std::max_element(a.x, a.x + kLanes); }
 
+  static F interleave_low(F a, F b) { return each([&](int i) { return (i % 2 ? b : a).x[i / 2]; }); }
+  static F interleave_high(F a, F b) { return each([&](int i) { return (i % 2 ? b : a).x[kLanes / 2 + i / 2]; }); }
+  static F round_to_bf16(F a) { return each([&](int i) { return bf16_to_f32(f32_to_bf16(a.x[i])); }); }
+
   static F load(const uint16_t* p, HalfTag) { return each([p](int i) { return f16_to_f32(p[i]); }); }
   static F load(const uint16_t* p, BFloatTag) { return each([p](int i) { return bf16_to_f32(p[i]); }); }
   static F load_partial(const uint16_t* p, int64_t n, HalfTag) { return each([=](int i) { return i < n ? f16_to_f32(p[i]) : 0.0f; }); }

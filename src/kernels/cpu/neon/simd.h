@@ -47,6 +47,16 @@ struct Neon {
   static float sum(F x) { return vaddvq_f32(x); }
   static float largest(F x) { return vmaxvq_f32(x); }
 
+  static F interleave_low(F a, F b) { return vzip1q_f32(a, b); }
+  static F interleave_high(F a, F b) { return vzip2q_f32(a, b); }
+  static F round_to_bf16(F x) {
+    const uint32x4_t bits = vreinterpretq_u32_f32(x);
+    const uint32x4_t odd = vandq_u32(vshrq_n_u32(bits, 16), vdupq_n_u32(1));
+    const uint32x4_t up = vaddq_u32(bits, vaddq_u32(odd, vdupq_n_u32(0x7fff)));
+    const F rounded = vreinterpretq_f32_u32(vandq_u32(up, vdupq_n_u32(0xffff0000)));
+    return vbslq_f32(vceqq_f32(x, x), rounded, x);
+  }
+
   static F load(const uint16_t* p, HalfTag) { return vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(p))); }
   static F load(const uint16_t* p, BFloatTag) { return vreinterpretq_f32_u32(vshll_n_u16(vld1_u16(p), 16)); }
   template <class Tag>
