@@ -32,6 +32,9 @@ struct Command {
   std::function<std::function<Status()>(CLI::App& app)> declare;
 };
 
+Command serve_command();
+Command chat_command();
+Command generate_command();
 Command tokenizer_command();
 Command pretrain_command();
 Command finetune_command();

@@ -43,6 +43,21 @@ Result<std::optional<ChatTemplate>> find_template(const fs::path& folder, const 
   return std::optional<ChatTemplate>(std::move(parsed));
 }
 
+constexpr double kUsualTemperature = 0.7;
+
+// generation_config.json, as transformers reads it.
+Status read_generation_config(const fs::path& file, SamplingParams& defaults) {
+  std::error_code code;
+  if (!fs::exists(file, code)) return {};
+  OWLET_ASSIGN(const std::string text, read_file(file, kMaxJsonBytes));
+  auto json = parse_json(text);
+  if (!json.ok()) return std::move(json).error().in(file.string());
+  if (json->contains("temperature") && (*json)["temperature"].is_number()) defaults.temperature = (*json)["temperature"].get<double>();
+  if (json->contains("top_p") && (*json)["top_p"].is_number()) defaults.top_p = (*json)["top_p"].get<double>();
+  if (json->contains("top_k") && (*json)["top_k"].is_number_integer()) defaults.top_k = (*json)["top_k"].get<int>();
+  return {};
+}
+
 Result<Tokenizer> gguf_tokenizer(const GgufFile& file) {
   OWLET_ASSIGN(const std::string model, file.get_string("tokenizer.ggml.model"));
   if (model != "gpt2") return make_error(ErrorCode::kUnsupported, "tokenizers of type '{}' are not supported", model);
@@ -78,6 +93,10 @@ Status load_from_gguf(const fs::path& path, ChatModel& chat) {
   auto tokenizer = gguf_tokenizer(file);
   if (!tokenizer.ok()) return std::move(tokenizer).error().in(path.string());
   chat.tokenizer = std::make_unique<Tokenizer>(std::move(tokenizer).value());
+  OWLET_ASSIGN(chat.defaults.temperature, file.float_or("general.sampling.temp", kUsualTemperature));
+  OWLET_ASSIGN(chat.defaults.top_p, file.float_or("general.sampling.top_p", 1.0));
+  OWLET_ASSIGN(const int64_t top_k, file.int_or("general.sampling.top_k", 0));
+  chat.defaults.top_k = static_cast<int>(top_k);
   if (file.has("general.description")) {
     OWLET_ASSIGN(chat.description, file.get_string("general.description"));
   }
@@ -151,6 +170,8 @@ Result<ChatModel> load_chat_model(const fs::path& given) {
     OWLET_ASSIGN(Tokenizer tokenizer, Tokenizer::load(chat.path));
     chat.tokenizer = std::make_unique<Tokenizer>(std::move(tokenizer));
     OWLET_ASSIGN(chat.chat_template, find_template(chat.path, *chat.tokenizer));
+    chat.defaults.temperature = kUsualTemperature;
+    OWLET_TRY(read_generation_config(chat.path / "generation_config.json", chat.defaults));
   } else {
     OWLET_TRY(load_from_gguf(chat.path, chat));
   }
@@ -180,6 +201,9 @@ Status save_chat_model(const ChatModel& chat, const fs::path& to, DType dtype) {
   OWLET_TRY(add_to_gguf(*chat.model, dtype, writer));
   writer.set_string("general.name", chat.id);
   if (!chat.description.empty()) writer.set_string("general.description", chat.description);
+  writer.set_f32("general.sampling.temp", static_cast<float>(chat.defaults.temperature));
+  writer.set_f32("general.sampling.top_p", static_cast<float>(chat.defaults.top_p));
+  writer.set_u32("general.sampling.top_k", static_cast<uint32_t>(std::max(0, chat.defaults.top_k)));
   add_tokenizer(chat, writer);
   return writer.write(to);
 }

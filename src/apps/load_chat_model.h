@@ -7,6 +7,7 @@
 #include <string>
 
 #include "core/thread_pool.h"
+#include "generate/engine.h"
 #include "kernels/backend.h"
 #include "model/model.h"
 #include "tokenizer/chat.h"
@@ -31,6 +32,7 @@ struct ChatModel {
   std::unique_ptr<Tokenizer> tokenizer;
   std::optional<ChatTemplate> chat_template;  // none: a model for plain completion
   std::vector<int32_t> stop_ids;
+  SamplingParams defaults;                    // the model's own advice, where its files give any
 };
 
 // A file that comes with the program: in the source tree it was built from, else under share/owlet beside an installed program.

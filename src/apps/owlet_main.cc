@@ -1,4 +1,5 @@
 // The program: picks a subcommand by its first word, or by the name it was called by (llm-chat, llm-serve, llm-finetune).
+#include <algorithm>
 #include <cstdio>
 #include <filesystem>
 #include <memory>
@@ -12,9 +13,10 @@ namespace {
 
 constexpr const char* kVersion = "owlet " OWLET_VERSION;
 
-std::vector<Command> all_commands() { return {tokenizer_command(), pretrain_command(), finetune_command(),
-          quantize_command(),  convert_command(),  eval_command(),
-          bench_command(),     doctor_command()}; }
+std::vector<Command> all_commands() {
+  return {serve_command(),    chat_command(),    generate_command(), tokenizer_command(), pretrain_command(), finetune_command(),
+          quantize_command(), convert_command(), eval_command(),     bench_command(),     doctor_command()};
+}
 
 // Help in the order that people read: what it is for, examples that work as typed, then the options.
 class ExamplesFirst : public CLI::Formatter {
