@@ -78,9 +78,9 @@ class Bench {
 
   void packed_attention(int64_t n, int64_t document, const AttentionShape& shape) {
     const int64_t h = shape.n_heads, k = shape.n_kv_heads, e = shape.head_dim;
-    const Tensor q = random_tensor({n, h, e}), keys = random_tensor({n, k, e}), values = random_tensor({n, k, e});
-    const Tensor out(DType::kF32, {n, h, e}), lse(DType::kF32, {n, h}), dout = random_tensor({n, h, e});
-    const Tensor dq(DType::kF32, {n, h, e}), dk(DType::kF32, {n, k, e}), dv(DType::kF32, {n, k, e});
+    const Tensor q = random_tensor({n, h * e}), keys = random_tensor({n, k * e}), values = random_tensor({n, k * e});
+    const Tensor out(DType::kF32, {n, h * e}), lse(DType::kF32, {n, h}), dout = random_tensor({n, h * e});
+    const Tensor dq(DType::kF32, {n, h * e}), dk(DType::kF32, {n, k * e}), dv(DType::kF32, {n, k * e});
     std::vector<int32_t> first_row(static_cast<size_t>(n));
     for (int64_t i = 0; i < n; ++i) first_row[static_cast<size_t>(i)] = static_cast<int32_t>(i / document * document);
     const double pairs = static_cast<double>(n * (document + 1) / 2 * h * e);

@@ -13,38 +13,9 @@
 
 #include "core/thread_pool.h"
 #include "kernels/cpu/scratch.h"
+#include "kernels/cpu/vectors.h"
 
 namespace owlet::cpu {
-
-// A matrix by its strides: element (i, j) is data[i · row + j · col]; one of the strides is 1.
-struct Strided {
-  const float* data;
-  int64_t row;
-  int64_t col;
-};
-
-template <class S>
-inline typename S::F load_up_to(const float* p, int64_t n) {
-  return n >= S::kLanes ? S::load(p) : S::load_partial(p, n);
-}
-template <class S>
-inline void store_up_to(float* p, typename S::F x, int64_t n) {
-  n >= S::kLanes ? S::store(p, x) : S::store_partial(p, x, n);
-}
-
-// rows[i] lane j ↔ rows[j] lane i, in log2(kLanes) rounds of perfect shuffles.
-template <class S>
-inline void transpose(typename S::F (&rows)[S::kLanes]) {
-  constexpr int64_t kHalf = S::kLanes / 2;
-  typename S::F other[S::kLanes];
-  for (int64_t round = 1; round < S::kLanes; round *= 2) {
-    for (int64_t i = 0; i < kHalf; ++i) {
-      other[2 * i] = S::interleave_low(rows[i], rows[i + kHalf]);
-      other[2 * i + 1] = S::interleave_high(rows[i], rows[i + kHalf]);
-    }
-    for (int64_t i = 0; i < S::kLanes; ++i) rows[i] = other[i];
-  }
-}
 
 // What a panel holds: float32, kept or rounded to bfloat16 …
 template <class S, bool kRound>
@@ -242,41 +213,5 @@ class Gemm {
   ThreadPool& pool_;
   Scratch a_, b_;
 };
-
-// C[m,n] += Σ_k A(m,k) · B[k,n] for the small products inside attention: B's rows are contiguous, A is read by strides.
-// n is padded by the caller to whole vectors.
-template <class S>
-void small_multiply_add(float* c, int64_t c_stride, int64_t m, int64_t n, int64_t k, Strided a, const float* b, int64_t b_stride) {
-  using F = typename S::F;
-  constexpr int64_t kLanes = S::kLanes, kTile = 4;
-  const auto strip = [&](int64_t i, int64_t j, auto rows_c, auto vectors_c) {
-    constexpr int64_t rows = decltype(rows_c)::value, vectors = decltype(vectors_c)::value;
-    F sum[rows][vectors];
-    for (int64_t r = 0; r < rows; ++r) {
-      for (int64_t v = 0; v < vectors; ++v) sum[r][v] = S::load(c + (i + r) * c_stride + j + v * kLanes);
-    }
-    for (int64_t d = 0; d < k; ++d) {
-      F bv[vectors];
-      for (int64_t v = 0; v < vectors; ++v) bv[v] = S::load(b + d * b_stride + j + v * kLanes);
-      for (int64_t r = 0; r < rows; ++r) {
-        const F ar = S::set1(a.data[(i + r) * a.row + d * a.col]);
-        for (int64_t v = 0; v < vectors; ++v) sum[r][v] = S::fma(ar, bv[v], sum[r][v]);
-      }
-    }
-    for (int64_t r = 0; r < rows; ++r) {
-      for (int64_t v = 0; v < vectors; ++v) S::store(c + (i + r) * c_stride + j + v * kLanes, sum[r][v]);
-    }
-  };
-  using One = std::integral_constant<int64_t, 1>;
-  using Two = std::integral_constant<int64_t, 2>;
-  using Tile = std::integral_constant<int64_t, kTile>;
-  for (int64_t j = 0; j < n;) {
-    const bool two = j + 2 * kLanes <= n;
-    int64_t i = 0;
-    for (; i + kTile <= m; i += kTile) two ? strip(i, j, Tile{}, Two{}) : strip(i, j, Tile{}, One{});
-    for (; i < m; ++i) two ? strip(i, j, One{}, Two{}) : strip(i, j, One{}, One{});
-    j += two ? 2 * kLanes : kLanes;
-  }
-}
 
 }  // namespace owlet::cpu

@@ -1,6 +1,7 @@
 // Activations as the block formats meet them: 8 bits per number, a float32 scale per block of 32.
 #pragma once
 
+#include <cfloat>
 #include <cmath>
 #include <cstdint>
 
@@ -23,7 +24,8 @@ inline void quantize_activations(const float* x, QuantizedBlock* out, int64_t n)
     float largest = 0;
     for (int i = 0; i < kBlock; ++i) largest = std::fmax(largest, std::fabs(x[i]));
     block.d = largest / 127.0f;
-    const float inverse = block.d != 0 ? 1.0f / block.d : 0.0f;
+    // A scale that is no normal number has no inverse: such a block counts as zeros.
+    const float inverse = block.d >= FLT_MIN ? 1.0f / block.d : 0.0f;
     for (int i = 0; i < kBlock; ++i) block.q[i] = static_cast<int8_t>(std::nearbyint(x[i] * inverse));
     for (int i = 0; i < 8; ++i) block.sums[i] = block.q[4 * i] + block.q[4 * i + 1] + block.q[4 * i + 2] + block.q[4 * i + 3];
   }

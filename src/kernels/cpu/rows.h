@@ -9,43 +9,10 @@
 #include "core/tensor.h"
 #include "core/thread_pool.h"
 #include "kernels/ops.h"
+#include "kernels/cpu/scratch.h"
+#include "kernels/cpu/vectors.h"
 
 namespace owlet::cpu {
-
-// e^x to about two units in the last place: 2^round(x / ln 2) times a polynomial of degree six on the rest (coefficients are the
-// Taylor series'; |rest| ≤ ln 2 / 2 keeps the first dropped term below 1.3e-7). Very negative x gives 0.
-template <class S>
-inline typename S::F exp(typename S::F x) {
-  using F = typename S::F;
-  x = S::min(S::max(x, S::set1(-87.0f)), S::set1(88.0f));
-  const F k = S::round(S::mul(x, S::set1(1.44269504f)));
-  F r = S::fma(k, S::set1(-0.693359375f), x);
-  r = S::fma(k, S::set1(2.12194440e-4f), r);
-  F p = S::set1(1.0f / 720);
-  for (const float c : {1.0f / 120, 1.0f / 24, 1.0f / 6, 0.5f, 1.0f, 1.0f}) p = S::fma(p, r, S::set1(c));
-  return S::scale_by_power(p, k);
-}
-
-// body(i, load, store) over whole vectors of n elements and one partial one.
-template <class S, class Body>
-inline void over_vectors(int64_t n, const Body& body) {
-  int64_t i = 0;
-  for (; i + S::kLanes <= n; i += S::kLanes) {
-    body([i](const float* p) { return S::load(p + i); }, [i](float* p, typename S::F x) { S::store(p + i, x); });
-  }
-  if (const int64_t rest = n - i; rest > 0) {
-    body([i, rest](const float* p) { return S::load_partial(p + i, rest); },
-         [i, rest](float* p, typename S::F x) { S::store_partial(p + i, x, rest); });
-  }
-}
-
-// Σ a·b.
-template <class S>
-inline float dot(const float* a, const float* b, int64_t n) {
-  typename S::F sum = S::zero();
-  over_vectors<S>(n, [&](auto load, auto) { sum = S::fma(load(a), load(b), sum); });
-  return S::sum(sum);
-}
 
 template <class S>
 class Rows {

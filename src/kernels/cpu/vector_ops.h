@@ -4,7 +4,8 @@
 #include <type_traits>
 
 #include "kernels/check.h"
-#include "kernels/cpu/attention.h"
+#include "kernels/cpu/packed_attention.h"
+#include "kernels/cpu/paged_attention.h"
 #include "kernels/cpu/gemm.h"
 #include "kernels/cpu/linear.h"
 #include "kernels/cpu/rows.h"

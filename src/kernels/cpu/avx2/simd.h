@@ -14,6 +14,7 @@ struct Avx2 {
   static constexpr const char* kName = "avx2";
   static constexpr int64_t kLanes = 8;
   static constexpr int64_t kGemmRows = 6;  // 12 of the 16 registers are sums
+  static constexpr int64_t kSmallRows = 4;
   static constexpr bool kHasBF16 = false;
   using F = __m256;
 

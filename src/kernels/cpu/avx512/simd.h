@@ -14,6 +14,7 @@ struct Avx512 {
   static constexpr const char* kName = "avx512";
   static constexpr int64_t kLanes = 16;
   static constexpr int64_t kGemmRows = 12;
+  static constexpr int64_t kSmallRows = 8;
   using F = __m512;
 
   static F zero() { return _mm512_setzero_ps(); }

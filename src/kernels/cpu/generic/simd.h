@@ -16,6 +16,7 @@ struct Generic {
   static constexpr const char* kName = "generic";
   static constexpr int64_t kLanes = 8;
   static constexpr int64_t kGemmRows = 2;
+  static constexpr int64_t kSmallRows = 1;
   static constexpr bool kHasBF16 = false;
   struct F {
     float x[kLanes];

@@ -15,6 +15,7 @@ struct Neon {
   static constexpr const char* kName = "neon";
   static constexpr int64_t kLanes = 4;
   static constexpr int64_t kGemmRows = 8;
+  static constexpr int64_t kSmallRows = 8;
   static constexpr bool kHasBF16 = false;
   using F = float32x4_t;
 
