@@ -341,11 +341,17 @@ TEST_F(ServerTest, StoppingEndsAnswersInProgress) {
 
 TEST_F(ServerTest, DrainingLetsAnswersFinish) {
   start();
+  Json request = chat(300);
+  request["stream"] = true;
   TestClient client = connect();
-  client.send_post("/v1/chat/completions", chat(50).dump());
-  while (engine_.load().running == 0) std::this_thread::yield();
-  server_->stop(30);
-  EXPECT_EQ(client.receive().json()["choices"][0]["message"]["content"], std::string(50, 'a'));
+  client.send_post("/v1/chat/completions", request.dump());
+  ASSERT_TRUE(client.receive_until("\"content\":\"a\""));
+  server_->stop(60);
+  std::string content;
+  for (const Json& event : events(client.receive())) {
+    content += event["choices"][0]["delta"].value("content", "");
+  }
+  EXPECT_EQ(content, std::string(300, 'a'));
 }
 
 TEST_F(ServerTest, KeysAndOrigins) {
