@@ -14,55 +14,106 @@ using namespace std::literals;
 
 // Asked about three times as often as the rest.
 constexpr std::string_view kWellKnown[] = {
-    "Afghanistan", "Algeria",  "Argentina", "Australia",   "Austria",  "Bangladesh", "Belgium",   "Bolivia",
-    "Brazil",      "Bulgaria", "Cambodia",  "Canada",      "Chile",    "China",      "Colombia",  "Croatia",
-    "Cuba",        "Czechia",  "Denmark",   "Ecuador",     "Egypt",    "Estonia",    "Ethiopia",  "Finland",
-    "France",      "Germany",  "Ghana",     "Greece",      "Hungary",  "Iceland",    "India",     "Indonesia",
-    "Iran",        "Iraq",     "Ireland",   "Israel",      "Italy",    "Jamaica",    "Japan",     "Jordan",
-    "Kenya",       "Latvia",   "Lebanon",   "Libya",       "Lithuania", "Malaysia",  "Mexico",    "Mongolia",
-    "Morocco",     "Nepal",    "Netherlands", "New Zealand", "Nigeria", "North Korea", "Norway", "Pakistan",
-    "Peru",        "Philippines", "Poland", "Portugal",    "Romania",  "Russia",     "Saudi Arabia", "Senegal",
-    "Serbia",      "Singapore", "Slovakia", "Slovenia",    "South Africa", "South Korea", "Spain", "Sri Lanka",
-    "Sudan",       "Sweden",   "Switzerland", "Syria",     "Taiwan",   "Tanzania",   "Thailand",  "Tunisia",
-    "Türkiye",     "Uganda",   "Ukraine",   "United Arab Emirates", "United Kingdom", "United States", "Uruguay",
-    "Venezuela",   "Vietnam",  "Zimbabwe",
+    "Afghanistan",    "Algeria",       "Argentina",    "Australia",   "Austria",  "Bangladesh",
+    "Belgium",        "Bolivia",       "Brazil",       "Bulgaria",    "Cambodia", "Canada",
+    "Chile",          "China",         "Colombia",     "Croatia",     "Cuba",     "Czechia",
+    "Denmark",        "Ecuador",       "Egypt",        "Estonia",     "Ethiopia", "Finland",
+    "France",         "Germany",       "Ghana",        "Greece",      "Hungary",  "Iceland",
+    "India",          "Indonesia",     "Iran",         "Iraq",        "Ireland",  "Israel",
+    "Italy",          "Jamaica",       "Japan",        "Jordan",      "Kenya",    "Latvia",
+    "Lebanon",        "Libya",         "Lithuania",    "Malaysia",    "Mexico",   "Mongolia",
+    "Morocco",        "Nepal",         "Netherlands",  "New Zealand", "Nigeria",  "North Korea",
+    "Norway",         "Pakistan",      "Peru",         "Philippines", "Poland",   "Portugal",
+    "Romania",        "Russia",        "Saudi Arabia", "Senegal",     "Serbia",   "Singapore",
+    "Slovakia",       "Slovenia",      "South Africa", "South Korea", "Spain",    "Sri Lanka",
+    "Sudan",          "Sweden",        "Switzerland",  "Syria",       "Taiwan",   "Tanzania",
+    "Thailand",       "Tunisia",       "Türkiye",      "Uganda",      "Ukraine",  "United Arab Emirates",
+    "United Kingdom", "United States", "Uruguay",      "Venezuela",   "Vietnam",  "Zimbabwe",
 };
 
 constexpr std::string_view kWithArticle[] = {
-    "United Arab Emirates", "Bahamas", "Central African Republic", "Cocos (Keeling) Islands", "DR Congo", "Cook Islands",
-    "Cayman Islands", "Dominican Republic", "Falkland Islands", "Faroe Islands", "United Kingdom", "Gambia",
-    "Isle of Man", "British Indian Ocean Territory", "Maldives", "Marshall Islands", "Northern Mariana Islands",
-    "Netherlands", "Philippines", "Pitcairn Islands", "Solomon Islands", "Turks and Caicos Islands", "Caribbean Netherlands",
-    "United States Minor Outlying Islands", "United States", "British Virgin Islands", "United States Virgin Islands",
-    "Åland Islands", "Comoros", "Seychelles", "French Southern and Antarctic Lands",
+    "United Arab Emirates",
+    "Bahamas",
+    "Central African Republic",
+    "Cocos (Keeling) Islands",
+    "DR Congo",
+    "Cook Islands",
+    "Cayman Islands",
+    "Dominican Republic",
+    "Falkland Islands",
+    "Faroe Islands",
+    "United Kingdom",
+    "Gambia",
+    "Isle of Man",
+    "British Indian Ocean Territory",
+    "Maldives",
+    "Marshall Islands",
+    "Northern Mariana Islands",
+    "Netherlands",
+    "Philippines",
+    "Pitcairn Islands",
+    "Solomon Islands",
+    "Turks and Caicos Islands",
+    "Caribbean Netherlands",
+    "United States Minor Outlying Islands",
+    "United States",
+    "British Virgin Islands",
+    "United States Virgin Islands",
+    "Åland Islands",
+    "Comoros",
+    "Seychelles",
+    "French Southern and Antarctic Lands",
 };
 
 // What people say, beside the name itself.
 constexpr std::pair<std::string_view, std::string_view> kAliases[] = {
-    {"United States", "the USA"},        {"United States", "USA"},         {"United States", "the US"},
-    {"United States", "America"},        {"United States", "the United States of America"},
-    {"United Kingdom", "the UK"},        {"United Kingdom", "UK"},         {"United Kingdom", "Great Britain"},
-    {"United Kingdom", "Britain"},       {"Netherlands", "Holland"},       {"Türkiye", "Turkey"},
-    {"Türkiye", "Turkey"},               {"Türkiye", "Turkey"},            {"Czechia", "the Czech Republic"},
-    {"Myanmar", "Burma"},                {"Ivory Coast", "Côte d'Ivoire"}, {"Eswatini", "Swaziland"},
-    {"DR Congo", "the Democratic Republic of the Congo"},                  {"DR Congo", "Congo-Kinshasa"},
-    {"Congo", "the Republic of the Congo"},                                {"Congo", "Congo-Brazzaville"},
-    {"Timor-Leste", "East Timor"},       {"Cape Verde", "Cabo Verde"},     {"United Arab Emirates", "the UAE"},
-    {"Russia", "the Russian Federation"}, {"China", "the People's Republic of China"},
-    {"North Macedonia", "Macedonia"},    {"Vatican City", "the Vatican"},  {"South Korea", "the Republic of Korea"},
-    {"Bosnia and Herzegovina", "Bosnia"}, {"Macau", "Macao"},              {"Ireland", "the Republic of Ireland"},
-    {"Saint Kitts and Nevis", "St. Kitts and Nevis"}, {"Saint Lucia", "St. Lucia"},
-    {"Trinidad and Tobago", "Trinidad"}, {"Micronesia", "the Federated States of Micronesia"},
+    {"United States", "the USA"},
+    {"United States", "USA"},
+    {"United States", "the US"},
+    {"United States", "America"},
+    {"United States", "the United States of America"},
+    {"United Kingdom", "the UK"},
+    {"United Kingdom", "UK"},
+    {"United Kingdom", "Great Britain"},
+    {"United Kingdom", "Britain"},
+    {"Netherlands", "Holland"},
+    {"Türkiye", "Turkey"},
+    {"Türkiye", "Turkey"},
+    {"Türkiye", "Turkey"},
+    {"Czechia", "the Czech Republic"},
+    {"Myanmar", "Burma"},
+    {"Ivory Coast", "Côte d'Ivoire"},
+    {"Eswatini", "Swaziland"},
+    {"DR Congo", "the Democratic Republic of the Congo"},
+    {"DR Congo", "Congo-Kinshasa"},
+    {"Congo", "the Republic of the Congo"},
+    {"Congo", "Congo-Brazzaville"},
+    {"Timor-Leste", "East Timor"},
+    {"Cape Verde", "Cabo Verde"},
+    {"United Arab Emirates", "the UAE"},
+    {"Russia", "the Russian Federation"},
+    {"China", "the People's Republic of China"},
+    {"North Macedonia", "Macedonia"},
+    {"Vatican City", "the Vatican"},
+    {"South Korea", "the Republic of Korea"},
+    {"Bosnia and Herzegovina", "Bosnia"},
+    {"Macau", "Macao"},
+    {"Ireland", "the Republic of Ireland"},
+    {"Saint Kitts and Nevis", "St. Kitts and Nevis"},
+    {"Saint Lucia", "St. Lucia"},
+    {"Trinidad and Tobago", "Trinidad"},
+    {"Micronesia", "the Federated States of Micronesia"},
 };
 
 constexpr std::pair<std::string_view, std::string_view> kSpellings[] = {
     {"aluminium", "aluminum"}, {"sulfur", "sulphur"}, {"cesium", "caesium"}};
 
 constexpr std::string_view kWellKnownElements[] = {
-    "hydrogen", "helium", "lithium", "carbon",  "nitrogen", "oxygen", "fluorine", "neon",    "sodium", "magnesium",
-    "aluminium", "silicon", "phosphorus", "sulfur", "chlorine", "argon", "potassium", "calcium", "titanium", "chromium",
-    "iron",     "cobalt", "nickel",  "copper",  "zinc",     "silver", "tin",      "iodine",  "platinum", "gold",
-    "mercury",  "lead",   "uranium", "plutonium", "radium", "tungsten", "bromine", "krypton", "xenon", "radon"};
+    "hydrogen",  "helium",    "lithium",   "carbon",   "nitrogen",   "oxygen",  "fluorine", "neon",
+    "sodium",    "magnesium", "aluminium", "silicon",  "phosphorus", "sulfur",  "chlorine", "argon",
+    "potassium", "calcium",   "titanium",  "chromium", "iron",       "cobalt",  "nickel",   "copper",
+    "zinc",      "silver",    "tin",       "iodine",   "platinum",   "gold",    "mercury",  "lead",
+    "uranium",   "plutonium", "radium",    "tungsten", "bromine",    "krypton", "xenon",    "radon"};
 
 template <size_t N>
 bool contains(const std::string_view (&list)[N], std::string_view what) {
@@ -118,7 +169,8 @@ Country read_country(const Json& row) {
   if (country.region == "South-Eastern Asia") country.region = "Southeast Asia";
   if (country.region == "Australia and New Zealand") country.region = "Oceania";
   country.languages = strings(row, "languages");
-  for (std::string& name : strings(row, "currencies")) country.currencies.push_back(currency_in_sentence(name));
+  for (std::string& name : strings(row, "currencies"))
+    country.currencies.push_back(currency_in_sentence(name));
   country.demonym = text(row, "demonym");
   country.landlocked = row.value("landlocked", false);
   country.weight = contains(kWellKnown, plain) ? 3 : 1;
@@ -127,7 +179,8 @@ Country read_country(const Json& row) {
 
 std::string category_with_article(std::string category) {
   bool probably = false;
-  for (const std::string_view prefix : {"unknown, probably "sv, "unknown, predicted to be "sv, "unknown, but predicted to be an "sv}) {
+  for (const std::string_view prefix :
+       {"unknown, probably "sv, "unknown, predicted to be "sv, "unknown, but predicted to be an "sv}) {
     if (!category.starts_with(prefix)) continue;
     category = category.substr(prefix.size());
     probably = true;
@@ -139,7 +192,8 @@ std::string category_with_article(std::string category) {
 
 // The field mixes people with ages and places; for those nobody is known.
 std::string person(const std::string& discoverer) {
-  for (const std::string_view place : {"Ancient"sv, "BC"sv, "Middle East"sv, "India"sv, "Bronze Age"sv, "unknown"sv}) {
+  for (const std::string_view place :
+       {"Ancient"sv, "BC"sv, "Middle East"sv, "India"sv, "Bronze Age"sv, "unknown"sv}) {
     if (discoverer.find(place) != std::string::npos) return {};
   }
   return discoverer.substr(0, discoverer.find(" ("));
@@ -158,7 +212,8 @@ Element read_element(const Json& row) {
   element.group = row.value("group", 0);
   element.category = category_with_article(text(row, "category"));
   element.phase = lower(text(row, "phase"));
-  element.discoverer = element.name == "aluminium" ? "Hans Christian Ørsted" : person(text(row, "discovered_by"));
+  element.discoverer =
+      element.name == "aluminium" ? "Hans Christian Ørsted" : person(text(row, "discovered_by"));
   element.weight = contains(kWellKnownElements, element.name) ? 2 : 1;
   return element;
 }

@@ -14,8 +14,8 @@ struct Country {
   std::string name;                  // as answers say it inside a sentence: "the Netherlands"
   std::vector<std::string> aliases;  // what people type: "netherlands", "Holland"
   std::vector<std::string> capitals;
-  std::string continent;             // "Europe"; empty where there is none to name
-  std::string region;                // "Western Europe"; may equal the continent
+  std::string continent;  // "Europe"; empty where there is none to name
+  std::string region;     // "Western Europe"; may equal the continent
   std::vector<std::string> languages;
   std::vector<std::string> currencies;  // as inside a sentence: "euro", "Swiss franc"
   std::vector<std::string> neighbours;  // names, as inside a sentence

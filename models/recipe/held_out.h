@@ -17,8 +17,8 @@ struct ExamQuestion {
 
 // 60 questions on capitals and 45 on elements, each in one of the held-out phrasings.
 std::vector<ExamQuestion> exam(const Facts& facts);
-// The normalized() forms of every held-out phrasing with every country and element, asked in the exam or not: no training
-// question may be among them.
+// The normalized() forms of every held-out phrasing with every country and element, asked in the exam or not:
+// no training question may be among them.
 std::unordered_set<std::string> held_out_forms(const Facts& facts);
 
 }  // namespace owlet::recipe

@@ -29,17 +29,43 @@ struct World {
   Weighted word_draw;
 
   World(Facts loaded, std::vector<WordSense> senses)
-      : facts(std::move(loaded)), words(std::move(senses)), countries(facts.countries), elements(facts.elements), word_draw(words) {}
+      : facts(std::move(loaded)),
+        words(std::move(senses)),
+        countries(facts.countries),
+        elements(facts.elements),
+        word_draw(words) {}
   const Country& country(Random& random) const { return facts.countries[countries.draw(random)]; }
   const Element& element(Random& random) const { return facts.elements[elements.draw(random)]; }
   const WordSense& word(Random& random) const { return words[word_draw.draw(random)]; }
 };
 
-enum class CountryFact { kCapital, kCountryOfCapital, kContinent, kRegion, kCurrency, kLanguage, kNeighbours, kDemonym,
-                         kLandlocked, kIsCapital, kAbout };
-enum class ElementFact { kSymbol, kNameOfSymbol, kNumber, kNameOfNumber, kCategory, kPhase, kDiscoverer, kPosition, kAbout };
+enum class CountryFact {
+  kCapital,
+  kCountryOfCapital,
+  kContinent,
+  kRegion,
+  kCurrency,
+  kLanguage,
+  kNeighbours,
+  kDemonym,
+  kLandlocked,
+  kIsCapital,
+  kAbout
+};
+enum class ElementFact {
+  kSymbol,
+  kNameOfSymbol,
+  kNumber,
+  kNameOfNumber,
+  kCategory,
+  kPhase,
+  kDiscoverer,
+  kPosition,
+  kAbout
+};
 
-// One question and answer about a country. A fact that the country lacks (no borders, no capital) is answered so.
+// One question and answer about a country. A fact that the country lacks (no borders, no capital) is answered
+// so.
 Turn country_turn(const World& world, const Country& country, CountryFact fact, Random& random);
 Turn element_turn(const Element& element, ElementFact fact, Random& random);
 // Follow-ups that lean on the turn before: "and its currency?".
@@ -61,7 +87,11 @@ Turn goodbye_turn(Random& random);
 // Several turns: greeting, facts with follow-ups, thanks, goodbye.
 Chat long_chat(const World& world, Random& random);
 
-// The working that `thinking` shows, digit by digit from the right: "4 7 + 2 5: 7 + 5 = 1 2, write 2 carry 1. …".
+// One chat of the training mix.
+Chat draw_chat(const World& world, Random& random);
+
+// The working that `thinking` shows, digit by digit from the right: "4 7 + 2 5: 7 + 5 = 1 2, write 2 carry 1.
+// …".
 std::string sum_thought(int a, int b);         // a + b, 0 ≤ a, b ≤ 99
 std::string difference_thought(int a, int b);  // a − b, 0 ≤ a, b ≤ 99
 

@@ -17,8 +17,9 @@ namespace owlet::recipe {
 namespace {
 namespace fs = std::filesystem;
 
-constexpr const char* kFiles[] = {"facts/countries.jsonl.zst", "facts/elements.jsonl.zst", "facts/dictionary.jsonl.zst",
-                                  "pretrain/simplewiki.train.jsonl.zst", "pretrain/stories.jsonl.zst"};
+constexpr const char* kFiles[] = {"facts/countries.jsonl.zst", "facts/elements.jsonl.zst",
+                                  "facts/dictionary.jsonl.zst", "pretrain/simplewiki.train.jsonl.zst",
+                                  "pretrain/stories.jsonl.zst"};
 constexpr size_t kWords = 2500;
 constexpr size_t kTrainChats = 260000;
 constexpr size_t kValidChats = 1500;
@@ -28,56 +29,11 @@ Status check_files(const fs::path& data) {
     std::error_code code;
     if (!fs::exists(data / file, code)) {
       return Error{ErrorCode::kNotFound, fmt::format("{} is missing", (data / file).string()),
-                   "models/README.md says what each file holds and where it comes from; put it there, or name another data folder"};
+                   "models/README.md says what each file holds and where it comes from; put it there, or "
+                   "name another data folder"};
     }
   }
   return {};
-}
-
-// How often each kind of chat is drawn.
-struct Kind {
-  const char* name;
-  double share;
-  Turn (*draw)(const World&, Random&);
-};
-
-Turn draw_country(const World& world, Random& random) {
-  static constexpr CountryFact kFacts[] = {CountryFact::kCountryOfCapital, CountryFact::kContinent, CountryFact::kRegion,
-                                           CountryFact::kCurrency, CountryFact::kLanguage, CountryFact::kNeighbours,
-                                           CountryFact::kDemonym, CountryFact::kIsCapital, CountryFact::kAbout};
-  return country_turn(world, world.country(random), kFacts[random.below(std::size(kFacts))], random);
-}
-
-Turn draw_element(const World& world, Random& random) {
-  static constexpr ElementFact kFacts[] = {ElementFact::kSymbol, ElementFact::kSymbol, ElementFact::kNameOfSymbol,
-                                           ElementFact::kNameOfSymbol, ElementFact::kNumber, ElementFact::kNumber,
-                                           ElementFact::kNameOfNumber, ElementFact::kCategory, ElementFact::kPhase,
-                                           ElementFact::kDiscoverer, ElementFact::kAbout};
-  return element_turn(world.element(random), kFacts[random.below(std::size(kFacts))], random);
-}
-
-constexpr Kind kKinds[] = {
-    {"capital", 0.20, [](const World& w, Random& r) { return country_turn(w, w.country(r), CountryFact::kCapital, r); }},
-    {"country", 0.13, draw_country},
-    {"element", 0.22, draw_element},
-    {"word", 0.11, [](const World& w, Random& r) { return word_turn(w, r); }},
-    {"sum", 0.10, [](const World&, Random& r) { return sum_turn(r); }},
-    {"story", 0.03, [](const World&, Random& r) { return story_turn(r); }},
-    {"unknown", 0.10, [](const World& w, Random& r) { return unknown_turn(w, r); }},
-    {"small talk", 0.06, [](const World&, Random& r) { return small_talk_turn(r); }},
-    {"greeting", 0.02, [](const World&, Random& r) { return greeting_turn(r); }},
-};
-constexpr double kLongChats = 0.08;  // the rest
-
-Chat draw_chat(const World& world, Random& random) {
-  double at = random.uniform();
-  if (at < kLongChats) return long_chat(world, random);
-  at = (at - kLongChats) / (1 - kLongChats);
-  for (const Kind& kind : kKinds) {
-    at -= kind.share;
-    if (at < 0) return {{kind.draw(world, random)}, kind.name};
-  }
-  return {{small_talk_turn(random)}, "small talk"};
 }
 
 Json to_json(const Chat& chat) {
@@ -91,7 +47,8 @@ Json to_json(const Chat& chat) {
   return {{"messages", messages}};
 }
 
-Status write_chats(const World& world, const std::unordered_set<std::string>& held_out, const fs::path& path, size_t n, Random random) {
+Status write_chats(const World& world, const std::unordered_set<std::string>& held_out, const fs::path& path,
+                   size_t n, Random random) {
   OWLET_ASSIGN(AtomicFile file, AtomicFile::create(path));
   std::map<std::string, std::pair<size_t, size_t>> table;  // kind → chats, bytes
   for (size_t i = 0; i < n;) {
@@ -107,7 +64,8 @@ Status write_chats(const World& world, const std::unordered_set<std::string>& he
     ++i;
   }
   fmt::print("{}: {:.1f} MB\n", path.string(), static_cast<double>(file.size()) / 1e6);
-  for (const auto& [kind, row] : table) fmt::print("  {:<12} {:>7} chats {:>6.1f} MB\n", kind, row.first, static_cast<double>(row.second) / 1e6);
+  for (const auto& [kind, row] : table)
+    fmt::print("  {:<12} {:>7} chats {:>6.1f} MB\n", kind, row.first, static_cast<double>(row.second) / 1e6);
   return file.commit();
 }
 
@@ -139,8 +97,9 @@ Status run(const fs::path& data, const fs::path& out, uint64_t seed) {
   OWLET_TRY(write_picture_stories(data / kFiles[4], texts));
   const uint64_t stories = texts.size();
   OWLET_TRY(write_fact_texts(world, {.seed = seed, .stream = 5}, texts));
-  fmt::print("articles {:.1f} MB, picture stories {:.1f} MB, facts {:.1f} MB\n", static_cast<double>(articles) / 1e6,
-             static_cast<double>(stories - articles) / 1e6, static_cast<double>(texts.size() - stories) / 1e6);
+  fmt::print("articles {:.1f} MB, picture stories {:.1f} MB, facts {:.1f} MB\n",
+             static_cast<double>(articles) / 1e6, static_cast<double>(stories - articles) / 1e6,
+             static_cast<double>(texts.size() - stories) / 1e6);
   fmt::print("{}: {:.1f} MB\n", (out / "pretrain.jsonl").string(), static_cast<double>(texts.size()) / 1e6);
   return texts.commit();
 }
@@ -153,7 +112,8 @@ int main(int argc, char** argv) {
     fmt::print(stderr, "usage: owlet_make_data DATA OUT [SEED]\n");
     return 2;
   }
-  const owlet::Status status = owlet::recipe::run(argv[1], argv[2], argc > 3 ? std::strtoull(argv[3], nullptr, 10) : 1);
+  const owlet::Status status =
+      owlet::recipe::run(argv[1], argv[2], argc > 3 ? std::strtoull(argv[3], nullptr, 10) : 1);
   if (!status.ok()) fmt::print(stderr, "owlet_make_data: {}\n", status.error().to_string());
   return status.ok() ? 0 : 1;
 }

@@ -61,19 +61,64 @@ constexpr Frame kFrames[] = {
 };
 
 constexpr std::string_view kOpeners[] = {
-    "hi, ",          "hello, ",     "hey, ",          "please, ",      "quick question: ", "excuse me, ",
-    "so, ",          "ok, ",        "hey owlet, ",    "owlet, ",       "sorry, ",          "well, ",
-    "one more: ",    "next: ",      "quiz: ",         "question: ",    "for my homework: ", "a question: ",
-    "hi! ",          "hello! ",     "hello owlet! ",  "good morning, ", "another question: ", "now, ",
-    "just curious: ", "tell me: ",  "i have a question. ", "answer this: ", "and ",
-    "i have a test tomorrow. ",     "my sister asks: ",    "we had this at school. ", "let me see what you know. ",
-    "here is one for you: ",        "i am doing a puzzle. ", "you may know this. ",   "be quick: ",
-    "i bet you know this: ",        "i am learning. ",     "i was just wondering, ",  "if you do not mind, ",
+    "hi, ",
+    "hello, ",
+    "hey, ",
+    "please, ",
+    "quick question: ",
+    "excuse me, ",
+    "so, ",
+    "ok, ",
+    "hey owlet, ",
+    "owlet, ",
+    "sorry, ",
+    "well, ",
+    "one more: ",
+    "next: ",
+    "quiz: ",
+    "question: ",
+    "for my homework: ",
+    "a question: ",
+    "hi! ",
+    "hello! ",
+    "hello owlet! ",
+    "good morning, ",
+    "another question: ",
+    "now, ",
+    "just curious: ",
+    "tell me: ",
+    "i have a question. ",
+    "answer this: ",
+    "and ",
+    "i have a test tomorrow. ",
+    "my sister asks: ",
+    "we had this at school. ",
+    "let me see what you know. ",
+    "here is one for you: ",
+    "i am doing a puzzle. ",
+    "you may know this. ",
+    "be quick: ",
+    "i bet you know this: ",
+    "i am learning. ",
+    "i was just wondering, ",
+    "if you do not mind, ",
 };
 
 constexpr std::string_view kClosers[] = {
-    " please", ", please", " thanks", ", thank you", " for me", " again", ", owlet", ", do you know", ", if you know",
-    " in short", ", it is for school", ", i have forgotten it", ", just the answer", ", my friend",
+    " please",
+    ", please",
+    " thanks",
+    ", thank you",
+    " for me",
+    " again",
+    ", owlet",
+    ", do you know",
+    ", if you know",
+    " in short",
+    ", it is for school",
+    ", i have forgotten it",
+    ", just the answer",
+    ", my friend",
 };
 
 // One slip of the finger in a longer word of the pattern, before names are filled in.
@@ -179,17 +224,18 @@ std::string capitalized(std::string_view text) {
 std::string lower(std::string_view text) {
   std::string out(text);
   for (char& c : out) {
-    if (static_cast<unsigned char>(c) < 0x80) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+    if (static_cast<unsigned char>(c) < 0x80)
+      c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
   }
   return out;
 }
 
 std::string without_accents(std::string_view text) {
   static constexpr std::array<std::pair<std::string_view, std::string_view>, 28> kPlain = {{
-      {"á", "a"}, {"à", "a"}, {"ã", "a"}, {"å", "a"}, {"ā", "a"}, {"ä", "a"}, {"é", "e"}, {"è", "e"}, {"ē", "e"},
-      {"ë", "e"}, {"í", "i"}, {"ñ", "n"}, {"ó", "o"}, {"ô", "o"}, {"ö", "o"}, {"ú", "u"}, {"ü", "u"}, {"ç", "c"},
-      {"ș", "s"}, {"ă", "a"}, {"ł", "l"}, {"đ", "d"}, {"ồ", "o"}, {"Å", "A"}, {"ö", "o"}, {"É", "E"}, {"ʻ", "'"},
-      {"î", "i"},
+      {"á", "a"}, {"à", "a"}, {"ã", "a"}, {"å", "a"}, {"ā", "a"}, {"ä", "a"}, {"é", "e"},
+      {"è", "e"}, {"ē", "e"}, {"ë", "e"}, {"í", "i"}, {"ñ", "n"}, {"ó", "o"}, {"ô", "o"},
+      {"ö", "o"}, {"ú", "u"}, {"ü", "u"}, {"ç", "c"}, {"ș", "s"}, {"ă", "a"}, {"ł", "l"},
+      {"đ", "d"}, {"ồ", "o"}, {"Å", "A"}, {"ö", "o"}, {"É", "E"}, {"ʻ", "'"}, {"î", "i"},
   }};
   std::string out;
   for (size_t i = 0; i < text.size();) {

@@ -1,5 +1,5 @@
-// How a question can be said: cores × frames × openers × closers × carelessness. A tiny model learns a fact only when
-// it meets it in many coats, so every question that the recipe writes goes through here.
+// How a question can be said: cores × frames × openers × closers × carelessness. A tiny model learns a fact
+// only when it meets it in many coats, so every question that the recipe writes goes through here.
 #pragma once
 
 #include <initializer_list>
@@ -39,8 +39,10 @@ struct Wording {
   Words orders;     // commands: "name the capital of {x}"
 };
 
-// A surface form of the question with {x} → subject (and {y} → other): framed, opened, closed, cased, sometimes careless.
-std::string ask(Random& random, const Wording& wording, std::string_view subject, std::string_view other = {});
+// A surface form of the question with {x} → subject (and {y} → other): framed, opened, closed, cased,
+// sometimes careless.
+std::string ask(Random& random, const Wording& wording, std::string_view subject,
+                std::string_view other = {});
 
 // The same coats around a sentence that is already whole ("tell me a story" + mark).
 std::string dress(Random& random, std::string_view sentence, char mark);
@@ -53,7 +55,8 @@ std::string lower(std::string_view text);
 std::string without_accents(std::string_view text);
 // {"a", "b", "c"} → "a, b and c".
 std::string list_of(std::span<const std::string> items);
-// Lower case, letters, digits and single spaces only: two questions with the same form count as the same question.
+// Lower case, letters, digits and single spaces only: two questions with the same form count as the same
+// question.
 std::string normalized(std::string_view text);
 
 }  // namespace owlet::recipe

@@ -17,11 +17,15 @@ constexpr double kDullArticles = 0.03;
 constexpr int kFactTexts = 16000;
 constexpr int kStoryTexts = 1500;
 
-constexpr Sv kCruel[] = {"sex", "rape", "murder", "suicide", "porn", "prostitut", "genocide", "supremac", "Nazi", "terroris", "massacre",
-                         "penis", "vagina", "pimp", "torture", "pedophil", "slut"};
-constexpr Sv kDull[] = {" born ", "footballer", "commune", "municipality", " album", " film ", "actor", "actress", "television series",
-                        "politician", "hockey", "baseball", "basketball", "wrestler", "season", "singer", "rapper", " band ", "asteroid",
-                        "census", "(19", "district", "NHL", "airport", "railway station", "Grand Prix", "manuscript"};
+constexpr Sv kCruel[] = {"sex",      "rape",     "murder",  "suicide",  "porn",     "prostitut",
+                         "genocide", "supremac", "Nazi",    "terroris", "massacre", "penis",
+                         "vagina",   "pimp",     "torture", "pedophil", "slut"};
+constexpr Sv kDull[] = {" born ",     "footballer", "commune",    "municipality",      " album",
+                        " film ",     "actor",      "actress",    "television series", "politician",
+                        "hockey",     "baseball",   "basketball", "wrestler",          "season",
+                        "singer",     "rapper",     " band ",     "asteroid",          "census",
+                        "(19",        "district",   "NHL",        "airport",           "railway station",
+                        "Grand Prix", "manuscript"};
 
 bool mentions(Sv text, Words words) {
   return std::any_of(words.begin(), words.end(), [&](Sv word) { return text.find(word) != Sv::npos; });
@@ -68,7 +72,9 @@ Status write_articles(const World& world, const std::filesystem::path& wiki, Ran
     const bool on_subject = wanted.contains(lower(json.value("title", "")));
     const std::string kept = beginning(text, kArticleBytes);
     if (kept.size() < 250 || mentions(kept, kCruel)) return {};
-    const double share = on_subject ? 1 : mentions(Sv(kept).substr(0, 300), kDull) ? kDullArticles : kOtherArticles;
+    const double share = on_subject                                 ? 1
+                         : mentions(Sv(kept).substr(0, 300), kDull) ? kDullArticles
+                                                                    : kOtherArticles;
     if (!chance(random, share)) return {};
     return write_text(kept, to);
   });
@@ -83,19 +89,23 @@ Status write_picture_stories(const std::filesystem::path& stories, AtomicFile& t
 }
 
 Status write_fact_texts(const World& world, Random random, AtomicFile& to) {
-  static constexpr CountryFact kCountryFacts[] = {CountryFact::kCapital, CountryFact::kCapital, CountryFact::kContinent,
-                                                  CountryFact::kCurrency, CountryFact::kLanguage, CountryFact::kCountryOfCapital,
-                                                  CountryFact::kDemonym};
-  static constexpr ElementFact kElementFacts[] = {ElementFact::kSymbol, ElementFact::kNumber, ElementFact::kCategory,
-                                                  ElementFact::kPhase, ElementFact::kNameOfSymbol, ElementFact::kNameOfNumber};
+  static constexpr CountryFact kCountryFacts[] = {
+      CountryFact::kCapital,  CountryFact::kCapital,          CountryFact::kContinent, CountryFact::kCurrency,
+      CountryFact::kLanguage, CountryFact::kCountryOfCapital, CountryFact::kDemonym};
+  static constexpr ElementFact kElementFacts[] = {ElementFact::kSymbol,       ElementFact::kNumber,
+                                                  ElementFact::kCategory,     ElementFact::kPhase,
+                                                  ElementFact::kNameOfSymbol, ElementFact::kNameOfNumber};
   for (int i = 0; i < kFactTexts; ++i) {
     std::string text;
     const double kind = random.uniform();
     for (int j = 0; j < 5; ++j) {
       if (!text.empty()) text += ' ';
-      if (kind < 0.5) text += country_answer(world.country(random), kCountryFacts[random.below(std::size(kCountryFacts))]);
-      else if (kind < 0.85) text += element_answer(world.element(random), kElementFacts[random.below(std::size(kElementFacts))]);
-      else text += world.word(random).explanation;
+      if (kind < 0.5)
+        text += country_answer(world.country(random), kCountryFacts[random.below(std::size(kCountryFacts))]);
+      else if (kind < 0.85)
+        text += element_answer(world.element(random), kElementFacts[random.below(std::size(kElementFacts))]);
+      else
+        text += world.word(random).explanation;
     }
     OWLET_TRY(write_text(text, to));
   }

@@ -1,0 +1,169 @@
+#include "data/samples.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+
+#include "core/file.h"
+#include "data/test_tokenizer.h"
+
+namespace owlet {
+namespace {
+namespace fs = std::filesystem;
+
+std::vector<Sample> samples_of(const char* json, size_t max_tokens = 4096) {
+  const Tokenizer tokenizer = byte_tokenizer();
+  const auto tokens = ChatTokens::find(tokenizer);
+  const auto chat = parse_json(json);
+  const auto samples = chat_samples(*chat, tokenizer, *tokens, max_tokens);
+  EXPECT_TRUE(samples.ok()) << samples.error().to_string();
+  return *samples;
+}
+
+// The sample as one string: control tokens in brackets, what is learnt in upper case.
+std::string drawn(const Sample& sample) {
+  static constexpr const char* kNames[] = {"[pad]",      "[q_end]", "[a_end]",
+                                           "[text_end]", "[think]", "[/think]"};
+  std::string out;
+  for (size_t i = 0; i < sample.ids.size(); ++i) {
+    const int32_t id = sample.ids[i];
+    std::string piece = id < kFirstByte ? kNames[id] : std::string(1, static_cast<char>(id - kFirstByte));
+    if (sample.counted[i]) {
+      for (char& c : piece) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+    }
+    out += piece;
+  }
+  return out;
+}
+
+TEST(ChatSamples, LearnTheAnswerAndItsThought) {
+  const auto samples = samples_of(R"({"messages": [{"role": "user", "content": "hi"},
+      {"role": "assistant", "content": "yo", "thinking": "hm"}]})");
+  ASSERT_EQ(samples.size(), 1u);
+  EXPECT_EQ(drawn(samples[0]), "hi[q_end][THINK]HM[/THINK]YO[A_END]");
+}
+
+TEST(ChatSamples, OneATurnAndEarlierThoughtsAreDropped) {
+  const auto samples =
+      samples_of(R"({"messages": [{"role": "system", "content": "s"}, {"role": "user", "content": "a"},
+      {"role": "assistant", "content": "b", "thinking": "t"}, {"role": "user", "content": "c"}, {"role": "assistant", "content": "d"}]})");
+  ASSERT_EQ(samples.size(), 2u);
+  EXPECT_EQ(drawn(samples[0]), "s\na[q_end][THINK]T[/THINK]B[A_END]");
+  EXPECT_EQ(drawn(samples[1]), "s\na[q_end]b[a_end]c[q_end]D[A_END]");
+}
+
+TEST(ChatSamples, MessagesKeepTheirMarks) {
+  const auto samples = samples_of(
+      R"({"messages": [{"role": "user", "content": "# **a**"}, {"role": "assistant", "content": "b. c"}]})");
+  EXPECT_EQ(drawn(samples[0]), "# **a**[q_end]B. C[A_END]");
+}
+
+TEST(ChatSamples, ControlTokensInTheTextStayText) {
+  const auto samples = samples_of(
+      R"({"messages": [{"role": "user", "content": "<a_end>"}, {"role": "assistant", "content": "x"}]})");
+  EXPECT_EQ(drawn(samples[0]), "<a_end>[q_end]X[A_END]");
+}
+
+TEST(ChatSamples, AreCutToTheLimit) {
+  const auto samples = samples_of(
+      R"({"messages": [{"role": "user", "content": "ab"}, {"role": "assistant", "content": "cdef"}]})", 5);
+  EXPECT_EQ(drawn(samples[0]), "ab[q_end]CD");
+  EXPECT_EQ(samples[0].counted.size(), 5u);
+}
+
+TEST(ChatSamples, WhatIsNoChatIsRefused) {
+  const Tokenizer tokenizer = byte_tokenizer();
+  const auto tokens = ChatTokens::find(tokenizer);
+  for (const char* bad :
+       {"{}", "[]", "3", R"({"messages": 3})", R"({"messages": [3]})", R"({"messages": [{"role": "user"}]})",
+        R"({"messages": [{"role": "judge", "content": "x"}]})", R"({"data": [1, 2]})"}) {
+    EXPECT_FALSE(chat_samples(*parse_json(bad), tokenizer, *tokens, 100).ok()) << bad;
+  }
+}
+
+TEST(CleanUp, OfTheHomemadeForm) {
+  EXPECT_EQ(clean_question("Use **bold**?\n## Title"), "Use bold?\n Title");
+  EXPECT_EQ(clean_question("a # b *c*"), "a # b *c*");
+  EXPECT_EQ(clean_answer("\n\nPlain text 😀 only. And a tail without its end"), "\n\nPlain text  only.");
+  EXPECT_EQ(clean_answer("He said \"Go!\""), "He said \"Go!\"");
+  EXPECT_EQ(clean_answer("no stop at all"), "no stop at all");
+}
+
+TEST(TextSamples, EveryTokenIsPredictedOnce) {
+  const Tokenizer tokenizer = byte_tokenizer();
+  const std::string text = "The quick brown fox jumps.";
+  for (size_t max_tokens = 2; max_tokens < 40; ++max_tokens) {
+    std::string seen = text.substr(0, 1);  // the first token has nothing before it
+    bool ended = false;
+    for (const Sample& sample : text_samples(text, tokenizer, kTextEnd, max_tokens)) {
+      ASSERT_LE(sample.ids.size(), max_tokens);
+      ASSERT_GE(sample.ids.size(), 2u);
+      for (size_t i = 1; i < sample.ids.size(); ++i) {
+        EXPECT_TRUE(sample.counted[i]);
+        if (sample.ids[i] == kTextEnd)
+          ended = true;
+        else
+          seen += static_cast<char>(sample.ids[i] - kFirstByte);
+      }
+    }
+    EXPECT_EQ(seen, text);
+    EXPECT_TRUE(ended);
+  }
+}
+
+TEST(LoadSamples, ReadsTextsAndChatsAndSaysWhichLineIsBad) {
+  const fs::path dir = fs::path(testing::TempDir()) / "owlet_samples_test";
+  fs::create_directories(dir);
+  const Tokenizer tokenizer = byte_tokenizer();
+  ASSERT_TRUE(write_file(dir / "mixed.jsonl",
+                         "{\"text\": \"abc\"}\n\n{\"messages\": [{\"role\": \"user\", \"content\": \"q\"}, "
+                         "{\"role\": \"assistant\", \"content\": \"a\"}]}\n")
+                  .ok());
+  const auto mixed = load_samples(dir / "mixed.jsonl", tokenizer, 100);
+  ASSERT_TRUE(mixed.ok()) << mixed.error().to_string();
+  ASSERT_EQ(mixed->size(), 2u);
+  EXPECT_EQ(drawn((*mixed)[0]), "ABC[TEXT_END]");
+  EXPECT_EQ(drawn((*mixed)[1]), "q[q_end]A[A_END]");
+
+  ASSERT_TRUE(write_file(dir / "plain.txt", "one\ntwo\n").ok());
+  const auto plain = load_samples(dir / "plain.txt", tokenizer, 100);
+  EXPECT_EQ(drawn((*plain)[0]), "ONE\nTWO\n[TEXT_END]");
+
+  ASSERT_TRUE(write_file(dir / "bad.jsonl", "{\"text\": \"abc\"}\n{\"text\": 3}\n").ok());
+  const auto bad = load_samples(dir / "bad.jsonl", tokenizer, 100);
+  ASSERT_FALSE(bad.ok());
+  EXPECT_THAT(bad.error().message, testing::HasSubstr("bad.jsonl:2"));
+  EXPECT_FALSE(load_samples(dir / "absent.jsonl", tokenizer, 100).ok());
+  ASSERT_TRUE(write_file(dir / "array.jsonl", "[]\n3\n").ok());
+  EXPECT_FALSE(load_samples(dir / "array.jsonl", tokenizer, 100).ok());
+}
+
+// What the homemade model's own fine-tuning builds from a chat: ids and loss mask.
+TEST(Golden, HomemadeSamples) {
+  const char* root = std::getenv("OWLET_GOLDEN");
+  const fs::path dir =
+      (root ? fs::path(root) : fs::path(__FILE__).parent_path() / "../../../shared/golden") / "homemade";
+  if (!fs::exists(dir / "samples.json")) GTEST_SKIP() << "no golden numbers in " << dir;
+  const auto tokenizer =
+      Tokenizer::load_vocab_merges(dir / "tokenizer-vocab.json", dir / "tokenizer-merges.txt");
+  ASSERT_TRUE(tokenizer.ok()) << tokenizer.error().to_string();
+  // The vocabulary names its control tokens otherwise; the family's ids are fixed.
+  const ChatTokens tokens{.q_end = 1, .a_end = 2, .think_start = 7, .think_end = 8};
+  const auto golden = parse_json(*read_file(dir / "samples.json"));
+  const auto max_tokens = static_cast<size_t>(*get_int(*golden, "max_seq_len")) - 1;
+  for (const Json& row : (*golden)["rows"]) {
+    const auto samples = chat_samples(row, *tokenizer, tokens, max_tokens);
+    ASSERT_TRUE(samples.ok()) << samples.error().to_string();
+    ASSERT_EQ(samples->size(), row["samples"].size());
+    for (size_t i = 0; i < samples->size(); ++i) {
+      EXPECT_EQ((*samples)[i].ids, row["samples"][i]["ids"].get<std::vector<int32_t>>())
+          << row["data"].dump();
+      EXPECT_EQ((*samples)[i].counted, row["samples"][i]["mask"].get<std::vector<uint8_t>>())
+          << row["data"].dump();
+    }
+  }
+}
+
+}  // namespace
+}  // namespace owlet
