@@ -19,14 +19,18 @@ class Arguments {
     OWLET_CHECK(ok, "[{}] {} is {}, which is no rows of {} numbers", op_, name, view.shape.to_string(), cols);
     return view.numel() / cols;
   }
-  // A view of `rows` rows of `cols` numbers in the activations' dtype.
+  // `rows` rows of `cols` numbers in the activations' dtype.
   void dense(const char* name, const TensorView& view, int64_t rows, int64_t cols) const {
-    const bool ok = view.dtype == dtype_ && view.numel() == rows * cols && (view || rows * cols == 0);
+    const bool fits = view.numel() == rows * cols && (rows == 0 || view.cols() == cols);
+    const bool ok = view.dtype == dtype_ && fits && (view || rows * cols == 0);
     OWLET_CHECK(ok, "[{}] {} is {} {}{}, expected {} [{}, {}]", op_, name, to_string(view.dtype),
                 view.shape.to_string(), view ? "" : " without memory", to_string(dtype_), rows, cols);
   }
-  void dense_or_empty(const char* name, const TensorView& view, int64_t rows, int64_t cols) const {
-    if (view) dense(name, view, rows, cols);
+  // n numbers of any shape.
+  void vector(const char* name, const TensorView& view, int64_t n) const {
+    const bool ok = view.dtype == dtype_ && view.numel() == n && (view || n == 0);
+    OWLET_CHECK(ok, "[{}] {} is {} {}, expected {} [{}]", op_, name, to_string(view.dtype),
+                view.shape.to_string(), to_string(dtype_), n);
   }
   // A weight: any dtype that rows are decoded from, but no wider than the activations.
   void weight(const char* name, const TensorView& view) const {
@@ -106,7 +110,7 @@ void rms_norm(Activations types, TensorView out_ND, TensorView rstd_N, TensorVie
   const int64_t n = args.rows("x_ND", x_ND, d);
   args.dense("x_ND", x_ND, n, d);
   args.dense("out_ND", out_ND, n, d);
-  args.dense_or_empty("rstd_N", rstd_N, n, 1);
+  if (rstd_N) args.vector("rstd_N", rstd_N, n);
 }
 
 void rms_norm_backward(Activations types, TensorView dx_ND, TensorView dweight_D, TensorView dout_ND,
@@ -117,9 +121,9 @@ void rms_norm_backward(Activations types, TensorView dx_ND, TensorView dweight_D
   const int64_t n = args.rows("x_ND", x_ND, d);
   args.dense("x_ND", x_ND, n, d);
   args.dense("dx_ND", dx_ND, n, d);
-  args.dense("dweight_D", dweight_D, 1, d);
+  args.vector("dweight_D", dweight_D, d);
   args.dense("dout_ND", dout_ND, n, d);
-  args.dense("rstd_N", rstd_N, n, 1);
+  args.vector("rstd_N", rstd_N, n);
 }
 
 void linear(Activations types, TensorView out_NO, TensorView x_NI, TensorView weight_OI) {
@@ -166,7 +170,7 @@ void attention(Activations types, TensorView out_NHE, TensorView lse_NH, TensorV
   args.dense("k_NKE", k_NKE, n, s.n_kv_heads * s.head_dim);
   args.dense("v_NKE", v_NKE, n, s.n_kv_heads * s.head_dim);
   args.dense("out_NHE", out_NHE, n, s.n_heads * s.head_dim);
-  args.dense_or_empty("lse_NH", lse_NH, n, s.n_heads);
+  if (lse_NH) args.vector("lse_NH", lse_NH, n * s.n_heads);
   documents(args, first_row);
 }
 
@@ -185,7 +189,7 @@ void attention_backward(Activations types, TensorView dq_NHE, TensorView dk_NKE,
   args.dense("dq_NHE", dq_NHE, n, s.n_heads * s.head_dim);
   args.dense("dk_NKE", dk_NKE, n, s.n_kv_heads * s.head_dim);
   args.dense("dv_NKE", dv_NKE, n, s.n_kv_heads * s.head_dim);
-  args.dense("lse_NH", lse_NH, n, s.n_heads);
+  args.vector("lse_NH", lse_NH, n * s.n_heads);
   documents(args, first_row);
 }
 
@@ -214,19 +218,19 @@ void attention_paged(Activations types, TensorView out_NHE, TensorView q_NHE, co
 
 void swiglu(Activations types, TensorView out_NF, TensorView gate_NF, TensorView up_NF) {
   const Arguments args("swiglu", types, "gate_NF", gate_NF);
-  args.dense("gate_NF", gate_NF, gate_NF.rows(), gate_NF.cols());
-  args.dense("up_NF", up_NF, gate_NF.rows(), gate_NF.cols());
-  args.dense("out_NF", out_NF, gate_NF.rows(), gate_NF.cols());
+  args.vector("gate_NF", gate_NF, gate_NF.numel());
+  args.vector("up_NF", up_NF, gate_NF.numel());
+  args.vector("out_NF", out_NF, gate_NF.numel());
 }
 
 void swiglu_backward(Activations types, TensorView dgate_NF, TensorView dup_NF, TensorView dout_NF,
                      TensorView gate_NF, TensorView up_NF) {
   const Arguments args("swiglu_backward", types, "gate_NF", gate_NF);
-  args.dense("gate_NF", gate_NF, gate_NF.rows(), gate_NF.cols());
-  args.dense("up_NF", up_NF, gate_NF.rows(), gate_NF.cols());
-  args.dense("dout_NF", dout_NF, gate_NF.rows(), gate_NF.cols());
-  args.dense("dgate_NF", dgate_NF, gate_NF.rows(), gate_NF.cols());
-  args.dense("dup_NF", dup_NF, gate_NF.rows(), gate_NF.cols());
+  args.vector("gate_NF", gate_NF, gate_NF.numel());
+  args.vector("up_NF", up_NF, gate_NF.numel());
+  args.vector("dout_NF", dout_NF, gate_NF.numel());
+  args.vector("dgate_NF", dgate_NF, gate_NF.numel());
+  args.vector("dup_NF", dup_NF, gate_NF.numel());
 }
 
 void cross_entropy(Activations types, TensorView loss_N, TensorView logits_NV,
@@ -234,7 +238,7 @@ void cross_entropy(Activations types, TensorView loss_N, TensorView logits_NV,
   const Arguments args("cross_entropy", types, "logits_NV", logits_NV);
   const int64_t n = static_cast<int64_t>(targets.size());
   args.dense("logits_NV", logits_NV, n, logits_NV.cols());
-  args.dense("loss_N", loss_N, n, 1);
+  args.vector("loss_N", loss_N, n);
   args.in_range("targets", targets, INT32_MIN, logits_NV.cols());
 }
 
@@ -246,24 +250,24 @@ void copy(TensorView out, TensorView x) {
 
 void add_scaled(Activations types, TensorView out, double a, TensorView x, double b, TensorView y) {
   const Arguments args("add_scaled", types, "out", out);
-  args.dense("out", out, out.rows(), out.cols());
-  if (a != 0) args.dense("x", x, out.rows(), out.cols());
-  if (b != 0) args.dense("y", y, out.rows(), out.cols());
+  args.vector("out", out, out.numel());
+  if (a != 0) args.vector("x", x, out.numel());
+  if (b != 0) args.vector("y", y, out.numel());
 }
 
 void adamw(Activations types, TensorView weight, TensorView gradient, TensorView m, TensorView v,
            const AdamWStep& step) {
   const Arguments args("adamw", types, "weight", weight);
-  args.dense("weight", weight, weight.rows(), weight.cols());
-  args.dense("gradient", gradient, weight.rows(), weight.cols());
-  args.dense("m", m, weight.rows(), weight.cols());
-  args.dense("v", v, weight.rows(), weight.cols());
+  args.vector("weight", weight, weight.numel());
+  args.vector("gradient", gradient, weight.numel());
+  args.vector("m", m, weight.numel());
+  args.vector("v", v, weight.numel());
   args.expect(step.step >= 1, "steps count from one");
 }
 
 void sum_of_squares(Activations types, TensorView x) {
   const Arguments args("sum_of_squares", types, "x", x);
-  args.dense("x", x, x.rows(), x.cols());
+  args.vector("x", x, x.numel());
 }
 
 }  // namespace owlet::check

@@ -1,7 +1,6 @@
 // What every op asks of its arguments, in one place that all backends call first. A violation is a bug of
 // ours: the program stops and says the op, the argument and the shapes, "[rms_norm] out_ND is f32 [8, 64],
-// expected f32 [8, 320]". A batch's views may have any rank: x_ND is N rows of D numbers in a row, whether it
-// is called [N, D] or [B, T, D].
+// expected f32 [8, 320]". Rows are what an op sees: x_ND is [N, D] or [B, T, D], q_NHE is [N, H·E].
 #pragma once
 
 #include <span>

@@ -1,10 +1,10 @@
-// Activations as the block formats meet them: 8 bits per number, a float32 scale per block of 32.
+// What the block formats' products share: activations of 8 bits, and names for the kinds of numbers.
 #pragma once
 
 #include <cfloat>
-#include <cmath>
 #include <cstdint>
 
+#include "kernels/cpu/vectors.h"
 #include "quant/blocks.h"
 
 namespace owlet::cpu {
@@ -12,22 +12,35 @@ namespace owlet::cpu {
 struct HalfTag {};    // 16-bit words that are IEEE halves
 struct BFloatTag {};  // … or bfloat16
 
+// 32 activations. `start` is where integer sums begin: where an instruction set multiplies unsigned codes (code + offset), it is
+// −offset · Σ q, which takes the offset out again.
 struct QuantizedBlock {
-  float d;           // x ≈ d · q, d = max |x| / 127
+  float d;  // x ≈ d · q, d = max |x| / 127
+  int32_t start;
   int8_t q[kBlock];
-  int32_t sums[8];   // of q[4i] … q[4i + 3]: kernels that multiply unsigned codes take their offset out with them
 };
 
-inline void quantize_activations(const float* x, QuantizedBlock* out, int64_t n) {
-  for (int64_t b = 0; b < n / kBlock; ++b, x += kBlock) {
-    QuantizedBlock& block = out[b];
-    float largest = 0;
-    for (int i = 0; i < kBlock; ++i) largest = std::fmax(largest, std::fabs(x[i]));
-    block.d = largest / 127.0f;
-    // A scale that is no normal number has no inverse: such a block counts as zeros.
-    const float inverse = block.d >= FLT_MIN ? 1.0f / block.d : 0.0f;
-    for (int i = 0; i < kBlock; ++i) block.q[i] = static_cast<int8_t>(std::nearbyint(x[i] * inverse));
-    for (int i = 0; i < 8; ++i) block.sums[i] = block.q[4 * i] + block.q[4 * i + 1] + block.q[4 * i + 2] + block.q[4 * i + 3];
+template <class S>
+inline void quantize_activations(const float* x, QuantizedBlock* out, int64_t blocks, int32_t offset) {
+  using F = typename S::F;
+  for (int64_t b = 0; b < blocks; ++b, x += kBlock) {
+    F largest = S::zero();
+    for (int64_t i = 0; i < kBlock; i += S::kLanes) {
+      const F v = S::load(x + i);
+      largest = S::max(largest, S::max(v, S::sub(S::zero(), v)));
+    }
+    out[b].d = S::largest(largest) / 127.0f;
+    if (!(out[b].d >= FLT_MIN)) out[b].d = 0;
+    const F inverse = S::set1(out[b].d != 0 ? 1.0f / out[b].d : 0.0f);
+    float rounded[kBlock];
+    for (int64_t i = 0; i < kBlock; i += S::kLanes) S::store(rounded + i, S::round(S::mul(S::load(x + i), inverse)));
+    int32_t sum = 0;
+    for (int64_t i = 0; i < kBlock; ++i) {
+      const auto q = static_cast<int32_t>(rounded[i]);
+      out[b].q[i] = static_cast<int8_t>(q);
+      sum += q;
+    }
+    out[b].start = -offset * sum;
   }
 }
 

@@ -1,0 +1,410 @@
+// The table of op calls; see conformance.h.
+#include <algorithm>
+#include <cmath>
+
+#include "core/random.h"
+#include "kernels/backend.h"
+#include "kernels/conformance.h"
+#include "quant/blocks.h"
+
+namespace owlet::conformance {
+namespace {
+
+uint64_t name_seed(const char* name) {
+  uint64_t hash = 14695981039346656037u;  // FNV-1a
+  for (; *name; ++name) hash = (hash ^ static_cast<uint8_t>(*name)) * 1099511628211u;
+  return hash;
+}
+
+float draw(uint64_t seed, int64_t index, Range range) {
+  Random random{seed, 0, static_cast<uint64_t>(index)};
+  return static_cast<float>(range.low + (range.high - range.low) * random.uniform());
+}
+
+}  // namespace
+
+TensorView Call::add(const char* name, Role role, DType dtype, Shape shape, Range range) {
+  slots_.push_back({name, role, Tensor(dtype, shape)});
+  const TensorView view = slots_.back().tensor;
+  const int64_t first = role == Role::kRows ? begin_ * (view.numel() / std::max<int64_t>(n(), 1)) : 0;
+  const uint64_t seed = name_seed(name);
+  std::vector<float> row(static_cast<size_t>(view.cols()));
+  for (int64_t r = 0; r < view.rows(); ++r) {
+    for (int64_t i = 0; i < view.cols(); ++i)
+      row[static_cast<size_t>(i)] = draw(seed, first + r * view.cols() + i, range);
+    if (dtype == DType::kF64) {
+      std::copy(row.begin(), row.end(), view.as<double>() + r * view.cols());
+    } else {
+      quantize_row(dtype, row.data(), view.as<std::byte>() + r * row_bytes(dtype, view.cols()), view.cols());
+    }
+  }
+  return view;
+}
+
+TensorView Call::rows(const char* name, int64_t cols, Range range) {
+  return add(name, Role::kRows, activations_, {n(), cols}, range);
+}
+TensorView Call::rows(const char* name, Range range) {
+  return add(name, Role::kRows, activations_, {n()}, range);
+}
+TensorView Call::sums(const char* name, Shape shape, Range range) {
+  return add(name, Role::kSums, activations_, shape, range);
+}
+TensorView Call::fixed(const char* name, Shape shape, Range range) {
+  return add(name, Role::kFixed, activations_, shape, range);
+}
+TensorView Call::stored(const char* name, Shape shape, DType dtype, Range range) {
+  return add(name, Role::kFixed, dtype, shape, range);
+}
+
+std::vector<int32_t> Call::row_numbers(const char* name, int64_t low, int64_t high) const {
+  std::vector<int32_t> out;
+  for (int64_t row = begin_; row < end_; ++row) {
+    Random random{name_seed(name), 0, static_cast<uint64_t>(row)};
+    out.push_back(
+        static_cast<int32_t>(low + static_cast<int64_t>(random.below(static_cast<uint64_t>(high - low)))));
+  }
+  return out;
+}
+
+void Call::scalar(const char* name, double value) {
+  slots_.push_back({name, Role::kSums, Tensor(DType::kF64, {1})});
+  slots_.back().tensor.span<double>()[0] = value;
+}
+
+std::vector<double> numbers(const TensorView& view) {
+  if (view.dtype == DType::kF64) return {view.as<double>(), view.as<double>() + view.numel()};
+  std::vector<float> row(static_cast<size_t>(view.cols()));
+  std::vector<double> out;
+  for (int64_t r = 0; r < view.rows(); ++r) {
+    dequantize_row(view.dtype, view.row_range(r, r + 1).data, row.data(), view.cols());
+    out.insert(out.end(), row.begin(), row.end());
+  }
+  return out;
+}
+
+std::vector<std::string> backends() {
+  std::vector<std::string> names{"reference"};
+  for (std::string_view isa : cpu_isas()) names.push_back("cpu-" + std::string(isa));
+  return names;
+}
+
+namespace {
+
+using Table = std::vector<Case>;
+
+std::string with(std::string_view op, std::string_view variant) { return fmt::format("{} {}", op, variant); }
+const char* into_name(Into into) { return into == Into::kAdd ? "add" : "write"; }
+
+void add_rows_ops(Table& table) {
+  for (const DType dtype : {DType::kF32, DType::kF16, DType::kBF16, DType::kQ8_0, DType::kQ4_0}) {
+    table.push_back({with("embedding", to_string(dtype)),
+                     9,
+                     [=](Call& c) {
+                       const TensorView table_VD = c.stored("table", {13, 96}, dtype);
+                       c.ops.embedding(c.rows("out", 96), table_VD, c.row_numbers("ids", 0, 13));
+                     },
+                     {}});
+  }
+  table.push_back({"embedding_backward",
+                   40,
+                   [](Call& c) {
+                     c.terms = 40;
+                     c.ops.embedding_backward(c.sums("dtable", {5, 37}), c.rows("dout", 37),
+                                              c.row_numbers("ids", 0, 5));
+                   },
+                   {}});
+  for (const int64_t d : {1, 37, 320}) {
+    for (const DType dtype : {DType::kF32, DType::kF16, DType::kBF16}) {
+      table.push_back({with("rms_norm", fmt::format("{} {}", d, to_string(dtype))),
+                       6,
+                       [=](Call& c) {
+                         c.terms = d;
+                         c.ops.rms_norm(c.rows("out", d), c.rows("rstd"), c.rows("x", d, {-3, 5}),
+                                        c.stored("weight", {d}, dtype, {0.5, 2}), 1e-5);
+                       },
+                       {}});
+    }
+    for (const Into into : {Into::kWrite, Into::kAdd}) {
+      table.push_back({with("rms_norm_backward", fmt::format("{} {}", d, into_name(into))),
+                       131,
+                       [=](Call& c) {
+                         c.terms = std::max<int64_t>(d, 131);
+                         c.ops.rms_norm_backward(
+                             c.rows("dx", d), into, c.sums("dweight", {d}), c.rows("dout", d), c.rows("x", d),
+                             c.stored("weight", {d}, DType::kF32), c.rows("rstd", Range{0.5, 2}));
+                       },
+                       {0, 1, 64, 130, 131}});
+    }
+  }
+  table.push_back({"rms_norm without rstd",
+                   3,
+                   [](Call& c) {
+                     c.terms = 64;
+                     c.ops.rms_norm(c.rows("out", 64), {}, c.rows("x", 64),
+                                    c.stored("weight", {64}, DType::kF32), 1e-6);
+                   },
+                   {}});
+  for (const bool interleaved : {false, true}) {
+    for (const int64_t e : {2, 24, 64}) {
+      const std::string variant = fmt::format("{} {}", e, interleaved ? "interleaved" : "halves");
+      table.push_back({with("rope", variant),
+                       11,
+                       [=](Call& c) {
+                         c.ops.rope(c.rows("x", 3 * e), c.fixed("cos_sin", {19, e}),
+                                    c.row_numbers("positions", 0, 19), interleaved);
+                       },
+                       {}});
+      table.push_back({with("rope_backward", variant),
+                       11,
+                       [=](Call& c) {
+                         c.ops.rope_backward(c.rows("dx", 3 * e), c.fixed("cos_sin", {19, e}),
+                                             c.row_numbers("positions", 0, 19), interleaved);
+                       },
+                       {}});
+    }
+  }
+}
+
+void add_linear_ops(Table& table) {
+  struct Size {
+    int64_t n, i, o;
+  };
+  for (const Size s : {Size{1, 32, 1}, {5, 96, 33}, {13, 320, 130}, {70, 1056, 17}}) {
+    for (const DType dtype : {DType::kF32, DType::kF16, DType::kBF16, DType::kQ8_0, DType::kQ4_0}) {
+      for (const Into into : {Into::kWrite, Into::kAdd}) {
+        const std::string variant =
+            fmt::format("{}x{}x{} {} {}", s.n, s.i, s.o, to_string(dtype), into_name(into));
+        table.push_back({with("linear", variant),
+                         s.n,
+                         [=](Call& c) {
+                           c.terms = s.i;
+                           c.ops.linear(c.rows("out", s.o), into, c.rows("x", s.i),
+                                        c.stored("weight", {s.o, s.i}, dtype), Precision::kF32);
+                         },
+                         {}});
+      }
+    }
+  }
+  for (const DType dtype : {DType::kQ8_0, DType::kQ4_0}) {
+    // Blocks of zeros, and blocks whose scale is no normal float.
+    for (const double size : {0.0, 1e-41}) {
+      table.push_back({with("linear", fmt::format("{} inputs of {}", to_string(dtype), size)),
+                       2,
+                       [=](Call& c) {
+                         c.ops.linear(c.rows("out", 8), Into::kWrite, c.rows("x", 64, {-size, size}),
+                                      c.stored("weight", {8, 64}, dtype), Precision::kF32);
+                       },
+                       {}});
+    }
+  }
+  for (const Size s : {Size{1, 1, 1}, {5, 37, 9}, {29, 320, 130}, {13, 1100, 50}, {600, 40, 24}}) {
+    for (const Precision precision : {Precision::kF32, Precision::kBF16}) {
+      for (const Into into : {Into::kWrite, Into::kAdd}) {
+        const std::string variant =
+            fmt::format("{}x{}x{} {} {}", s.n, s.i, s.o,
+                        precision == Precision::kBF16 ? "bf16 products" : "f32 products", into_name(into));
+        const std::vector<int64_t> cuts =
+            s.n > 100 ? std::vector<int64_t>{0, 1, 257, s.n} : std::vector<int64_t>{};
+        table.push_back({with("linear", variant), s.n,
+                         [=](Call& c) {
+                           c.terms = s.i;
+                           c.ops.linear(c.rows("out", s.o), into, c.rows("x", s.i),
+                                        c.stored("weight", {s.o, s.i}, DType::kF32), precision);
+                         },
+                         cuts});
+        table.push_back({with("linear_backward_input", variant), s.n,
+                         [=](Call& c) {
+                           c.terms = s.o;
+                           c.ops.linear_backward_input(c.rows("dx", s.i), into, c.rows("dout", s.o),
+                                                       c.stored("weight", {s.o, s.i}, DType::kF32),
+                                                       precision);
+                         },
+                         cuts});
+        if (into == Into::kWrite) continue;
+        table.push_back({with("linear_backward_weight", variant), s.n,
+                         [=](Call& c) {
+                           c.terms = s.n;
+                           c.ops.linear_backward_weight(c.sums("dweight", {s.o, s.i}), c.rows("dout", s.o),
+                                                        c.rows("x", s.i), precision);
+                         },
+                         cuts});
+      }
+    }
+  }
+}
+
+// One query head a key head, several, and one key head for all; head dims that fill no vector.
+constexpr AttentionShape kAttentionShapes[] = {
+    {1, 1, 5, 0.4}, {4, 4, 32, 0.17677669}, {6, 2, 40, 0.15811388}, {8, 1, 64, 0.125}};
+
+std::string heads_name(const AttentionShape& s) {
+  return fmt::format("{}/{} heads of {}", s.n_heads, s.n_kv_heads, s.head_dim);
+}
+
+// Documents of different lengths in a batch; one goes beyond a block of queries, one is a single token.
+void add_attention_ops(Table& table) {
+  const std::vector<int64_t> starts{0, 3, 4, 75, 80};
+  for (const AttentionShape& s : kAttentionShapes) {
+    for (const bool backward : {false, true}) {
+      table.push_back({with(backward ? "attention_backward" : "attention", heads_name(s)), 80,
+                       [=](Call& c) {
+                         c.terms = backward ? 71 * s.head_dim : 71;
+                         std::vector<int32_t> first_row;
+                         for (int64_t row = c.begin(); row < c.begin() + c.n(); ++row) {
+                           const int64_t start = *(std::upper_bound(starts.begin(), starts.end(), row) - 1);
+                           first_row.push_back(static_cast<int32_t>(start - c.begin()));
+                         }
+                         const int64_t q_size = s.n_heads * s.head_dim, kv_size = s.n_kv_heads * s.head_dim;
+                         const TensorView q = c.rows("q", q_size, {-2, 2}), k = c.rows("k", kv_size, {-2, 2});
+                         const TensorView v = c.rows("v", kv_size), out = c.rows("out", q_size),
+                                          lse = c.rows("lse", s.n_heads);
+                         c.ops.attention(out, lse, q, k, v, first_row, s);
+                         if (!backward) return;
+                         c.ops.attention_backward(c.rows("dq", q_size), c.rows("dk", kv_size),
+                                                  c.rows("dv", kv_size), c.rows("dout", q_size), q, k, v, out,
+                                                  lse, first_row, s);
+                       },
+                       starts});
+    }
+  }
+}
+
+// A token far in, a prompt from its start, and the middle of a prompt, cut wherever the batch is cut.
+struct PagedBatch {
+  std::vector<std::vector<int32_t>> tables{{4, 0, 7}, {2, 9}, {5, 1, 3}};
+  std::vector<SequenceRows> sequences(const Call& c) const {
+    const SequenceRows whole[] = {{0, 1, 37, tables[0]}, {1, 18, 0, tables[1]}, {18, 27, 20, tables[2]}};
+    std::vector<SequenceRows> out;
+    for (SequenceRows s : whole) {
+      const int64_t begin = std::max(s.row_begin, c.begin()), end = std::min(s.row_end, c.begin() + c.n());
+      if (begin >= end) continue;
+      out.push_back({begin - c.begin(), end - c.begin(), s.first_position + begin - s.row_begin, s.pages});
+    }
+    return out;
+  }
+};
+
+void add_paged_ops(Table& table) {
+  for (const AttentionShape& s : kAttentionShapes) {
+    for (const DType dtype : {DType::kF32, DType::kF16}) {
+      const Shape pages{10, 16, s.n_kv_heads, s.head_dim};
+      const std::string variant = fmt::format("{} {}", heads_name(s), to_string(dtype));
+      table.push_back({with("attention_paged", variant),
+                       27,
+                       [=](Call& c) {
+                         c.terms = 38;
+                         const KvPages kv{c.stored("k", pages, dtype, {-2, 2}), c.stored("v", pages, dtype)};
+                         c.ops.attention_paged(c.rows("out", s.n_heads * s.head_dim),
+                                               c.rows("q", s.n_heads * s.head_dim, {-2, 2}), kv,
+                                               PagedBatch().sequences(c), s);
+                       },
+                       {}});
+      table.push_back(
+          {with("kv_store", variant),
+           27,
+           [=](Call& c) {
+             const KvPages kv{c.stored("pages_k", pages, dtype), c.stored("pages_v", pages, dtype)};
+             const int64_t width = s.n_kv_heads * s.head_dim;
+             const PagedBatch batch;
+             c.ops.kv_store(kv, c.rows("k", width, {-70000, 70000}), c.rows("v", width), batch.sequences(c));
+           },
+           {0, 27}});
+    }
+  }
+}
+
+void add_element_ops(Table& table) {
+  table.push_back(
+      {"swiglu",
+       5,
+       [](Call& c) { c.ops.swiglu(c.rows("out", 37), c.rows("gate", 37, {-30, 30}), c.rows("up", 37)); },
+       {}});
+  table.push_back(
+      {"swiglu of extremes",
+       5,
+       [](Call& c) { c.ops.swiglu(c.rows("out", 37), c.rows("gate", 37, {-200, 200}), c.rows("up", 37)); },
+       {}});
+  table.push_back({"swiglu in place",
+                   3,
+                   [](Call& c) {
+                     const TensorView gate = c.rows("gate", 5000);
+                     c.ops.swiglu(gate, gate, c.rows("up", 5000));
+                   },
+                   {}});
+  table.push_back({"swiglu_backward",
+                   5,
+                   [](Call& c) {
+                     c.ops.swiglu_backward(c.rows("dgate", 37), c.rows("dup", 37), c.rows("dout", 37),
+                                           c.rows("gate", 37, {-9, 9}), c.rows("up", 37));
+                   },
+                   {}});
+  table.push_back({"swiglu_backward in place",
+                   3,
+                   [](Call& c) {
+                     const TensorView gate = c.rows("gate", 3000), up = c.rows("up", 3000);
+                     c.ops.swiglu_backward(gate, up, c.rows("dout", 3000), gate, up);
+                   },
+                   {}});
+  for (const int64_t v : {1, 53, 1000}) {
+    for (const double dloss : {0.0, 0.125}) {
+      table.push_back({with("cross_entropy", fmt::format("{} dloss {}", v, dloss)),
+                       9,
+                       [=](Call& c) {
+                         c.terms = v;
+                         c.ops.cross_entropy(c.rows("loss"), c.rows("logits", v, {-20, 20}),
+                                             c.row_numbers("targets", -2, v), dloss);
+                       },
+                       {}});
+    }
+  }
+  table.push_back({"copy", 5, [](Call& c) { c.ops.copy(c.rows("out", 37), c.rows("x", 37)); }, {}});
+  for (const auto& [a, b] : {std::pair{1.0, 1.0}, {0.5, -2.0}, {0.0, 3.0}, {1.5, 0.0}}) {
+    table.push_back(
+        {with("add_scaled", fmt::format("{} {}", a, b)),
+         5,
+         [=](Call& c) { c.ops.add_scaled(c.rows("out", 37), a, c.rows("x", 37), b, c.rows("y", 37)); },
+         {}});
+  }
+  table.push_back({"add_scaled in place",
+                   3,
+                   [](Call& c) {
+                     const TensorView x = c.rows("x", 2000);
+                     c.ops.add_scaled(x, 0.25, x, 0.75, c.rows("y", 2000));
+                   },
+                   {}});
+  for (const int64_t step : {1, 1000}) {
+    table.push_back({with("adamw", fmt::format("step {}", step)),
+                     3,
+                     [=](Call& c) {
+                       c.ops.adamw(c.rows("weight", 1501), c.rows("gradient", 1501, {-0.1, 0.1}),
+                                   c.rows("m", 1501, {-0.1, 0.1}), c.rows("v", 1501, {1e-4, 1e-2}),
+                                   {3e-4, 0.9, 0.95, 1e-8, 0.1, step, 0.7});
+                     },
+                     {}});
+  }
+  table.push_back({"sum_of_squares",
+                   11,
+                   [](Call& c) {
+                     c.terms = 11 * 997;
+                     c.scalar("sum", c.ops.sum_of_squares(c.rows("x", 997)));
+                   },
+                   {0, 11}});
+}
+
+}  // namespace
+
+const std::vector<Case>& cases() {
+  static const Table table = [] {
+    Table t;
+    add_rows_ops(t);
+    add_linear_ops(t);
+    add_attention_ops(t);
+    add_paged_ops(t);
+    add_element_ops(t);
+    return t;
+  }();
+  return table;
+}
+
+}  // namespace owlet::conformance
