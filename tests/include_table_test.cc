@@ -39,7 +39,9 @@ TEST(IncludeTable, EveryArrowIsInTheTable) {
   const std::regex include(R"re(#include "(\w+)/)re");
   int arrows = 0;
   for (const auto& entry : fs::recursive_directory_iterator(src)) {
-    if (!is_source(entry.path())) continue;
+    // Tests need a backend to run on, so they may reach for what they test with.
+    const std::string name = entry.path().filename().string();
+    if (!is_source(entry.path()) || name.find("test") != std::string::npos) continue;
     const std::string from = entry.path().lexically_relative(src).begin()->string();
     ASSERT_TRUE(table.contains(from)) << from << "/ is a room that the table does not know";
     const std::string text = read(entry.path());

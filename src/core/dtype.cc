@@ -4,13 +4,14 @@
 
 namespace owlet {
 namespace {
-constexpr std::array<DTypeInfo, 7> kInfo = {{{"f32", 1, 4},
+constexpr std::array<DTypeInfo, 8> kInfo = {{{"f32", 1, 4},
                                              {"f64", 1, 8},
                                              {"f16", 1, 2},
                                              {"bf16", 1, 2},
                                              {"i32", 1, 4},
                                              {"q8_0", 32, 34},
-                                             {"q4_0", 32, 18}}};
+                                             {"q4_0", 32, 18},
+                                             {"q6_k", 256, 210}}};
 }  // namespace
 
 const DTypeInfo& dtype_info(DType dtype) { return kInfo[static_cast<size_t>(dtype)]; }

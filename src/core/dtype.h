@@ -9,7 +9,7 @@
 
 namespace owlet {
 
-enum class DType : uint8_t { kF32, kF64, kF16, kBF16, kI32, kQ8_0, kQ4_0 };
+enum class DType : uint8_t { kF32, kF64, kF16, kBF16, kI32, kQ8_0, kQ4_0, kQ6_K };
 
 struct DTypeInfo {
   std::string_view name;  // "f32", "q8_0" …

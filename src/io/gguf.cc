@@ -26,7 +26,7 @@ constexpr TensorType kTensorTypes[] = {
     {6, "q5_0", -1},                             {7, "q5_1", -1},
     {8, "q8_0", static_cast<int>(DType::kQ8_0)}, {10, "q2_k", -1},
     {11, "q3_k", -1},                            {12, "q4_k", -1},
-    {13, "q5_k", -1},                            {14, "q6_k", -1},
+    {13, "q5_k", -1},                            {14, "q6_k", static_cast<int>(DType::kQ6_K)},
     {20, "iq4_nl", -1},                          {23, "iq4_xs", -1},
     {26, "i32", static_cast<int>(DType::kI32)},  {30, "bf16", static_cast<int>(DType::kBF16)}};
 
@@ -235,7 +235,7 @@ Result<Tensor> GgufFile::tensor(std::string_view name) const {
     return Error{ErrorCode::kUnsupported,
                  fmt::format("{}: tensor '{}' is of type {}", path_.string(), name,
                              type ? std::string(type->name) : fmt::format("number {}", info.type)),
-                 "read are f32, f16, bf16, q8_0 and q4_0"};
+                 "read are f32, f16, bf16, q8_0, q4_0 and q6_k"};
   }
   const auto dtype = static_cast<DType>(type->dtype);
   const auto block = static_cast<uint64_t>(dtype_info(dtype).block_size);

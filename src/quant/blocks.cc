@@ -14,6 +14,7 @@ const RowCodec& row_codec(DType dtype) {
     case DType::kI32: return kI32Codec;
     case DType::kQ8_0: return kQ8_0Codec;
     case DType::kQ4_0: return kQ4_0Codec;
+    case DType::kQ6_K: return kQ6_KCodec;
   }
   OWLET_CHECK(false, "[row_codec] type {}", static_cast<int>(dtype));
 }

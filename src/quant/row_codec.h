@@ -14,6 +14,7 @@ struct RowCodec {
 extern const RowCodec kF32Codec, kF64Codec, kF16Codec, kBF16Codec, kI32Codec;
 extern const RowCodec kQ8_0Codec;
 extern const RowCodec kQ4_0Codec;
+extern const RowCodec kQ6_KCodec;
 
 // The codec of a type made of blocks, from the two functions that know one block.
 template <class Block, int kElements, void (*kEncode)(const float*, Block&), void (*kDecode)(const Block&, float*)>

@@ -42,6 +42,7 @@ int run(int argc, char** argv) {
   check_train(root, context, report);
   check_choices(root, context, report);
   check_tokenizers(root, report);
+  check_homemade(root, report);
   report_rest(root, report);
   fmt::print("{} passed, {} failed, {} skipped\n", report.passed(), report.failed(), report.skipped());
   return report.failed() == 0 ? 0 : 1;
