@@ -6,8 +6,9 @@
 #include "kernels/check.h"
 #include "kernels/cpu/packed_attention.h"
 #include "kernels/cpu/paged_attention.h"
+#include "kernels/cpu/dense_linear.h"
 #include "kernels/cpu/gemm.h"
-#include "kernels/cpu/linear.h"
+#include "kernels/cpu/quantized_linear.h"
 #include "kernels/cpu/rows.h"
 #include "quant/blocks.h"
 
@@ -17,7 +18,7 @@ template <class S>
 class VectorOps final : public Ops {
  public:
   explicit VectorOps(ThreadPool& pool)
-      : pool_(pool), rows_(pool), linear_(pool), packed_(pool), paged_(pool), gemm_f32_(pool), gemm_bf16_(pool),
+      : pool_(pool), rows_(pool), dense_(pool), quantized_(pool), packed_(pool), paged_(pool), gemm_f32_(pool), gemm_bf16_(pool),
         name_(std::string("cpu-") + S::kName) {}
 
   std::string_view name() const override { return name_; }
@@ -47,28 +48,31 @@ class VectorOps final : public Ops {
 
   void rms_norm(TensorView out, TensorView rstd, TensorView x, TensorView weight, double eps) override {
     check::rms_norm(kTypes, out, rstd, x, weight);
-    rows_.rms_norm(out, rstd, x, norm_weight(weight), eps);
+    rows_.rms_norm(out, rstd, x, decoded(weight), eps);
   }
   void rms_norm_backward(TensorView dx, Into into, TensorView dweight, TensorView dout, TensorView x, TensorView weight,
                          TensorView rstd) override {
     check::rms_norm_backward(kTypes, dx, dweight, dout, x, weight, rstd);
-    rows_.rms_norm_backward(dx, into, dweight, dout, x, norm_weight(weight), rstd);
+    rows_.rms_norm_backward(dx, into, dweight, dout, x, decoded(weight), rstd);
   }
 
   void linear(TensorView out, Into into, TensorView x, TensorView w, Precision precision) override {
     check::linear(kTypes, out, x, w);
     const int64_t i = x.cols();
-    if (precision == Precision::kBF16 && w.dtype == DType::kF32) {
-      gemm_bf16_.multiply(out.f32(), x.rows(), w.rows(), i, {x.f32(), i, 1}, {w.f32(), 1, i}, into == Into::kAdd);
+    if (w.dtype == DType::kQ8_0) {
+      quantized_.template run<BlockQ8_0>(out, into, x, w);
+    } else if (w.dtype == DType::kQ4_0) {
+      quantized_.template run<BlockQ4_0>(out, into, x, w);
+    } else if (precision == Precision::kBF16) {
+      gemm_bf16_.multiply(out.f32(), x.rows(), w.rows(), i, {x.f32(), i, 1}, {decoded(w), 1, i}, into == Into::kAdd);
     } else {
-      linear_.run(out, into, x, w);
+      dense_.run(out, into, x, w);
     }
   }
   void linear_backward_input(TensorView dx, Into into, TensorView dout, TensorView w, Precision precision) override {
     check::linear_backward_input(kTypes, dx, dout, w);
-    OWLET_CHECK(w.dtype == DType::kF32, "[linear_backward_input] weights of type {}", to_string(w.dtype));
     const int64_t i = dx.cols(), o = dout.cols();
-    multiply(precision, dx.f32(), dx.rows(), i, o, {dout.f32(), o, 1}, {w.f32(), i, 1}, into == Into::kAdd);
+    multiply(precision, dx.f32(), dx.rows(), i, o, {dout.f32(), o, 1}, {decoded(w), i, 1}, into == Into::kAdd);
   }
   void linear_backward_weight(TensorView dw, TensorView dout, TensorView x, Precision precision) override {
     check::linear_backward_weight(kTypes, dw, dout, x);
@@ -168,22 +172,26 @@ class VectorOps final : public Ops {
     }
   }
 
-  // Norms of half-precision models are small: widened on the way.
-  const float* norm_weight(TensorView weight) {
-    if (weight.dtype == DType::kF32) return weight.f32();
-    norm_weight_.resize(static_cast<size_t>(weight.numel()));
-    dequantize_row(weight.dtype, weight.data, norm_weight_.data(), weight.numel());
-    return norm_weight_.data();
+  // A weight as float32: itself, or decoded for this call.
+  const float* decoded(TensorView w) {
+    if (w.dtype == DType::kF32) return w.f32();
+    float* out = decoded_.get<float>(w.numel());
+    const int64_t row = row_bytes(w.dtype, w.cols());
+    pool_.parallel_for(w.rows(), 8, [&](int64_t begin, int64_t end) {
+      for (int64_t r = begin; r < end; ++r) dequantize_row(w.dtype, w.as<const std::byte>() + r * row, out + r * w.cols(), w.cols());
+    });
+    return out;
   }
 
   ThreadPool& pool_;
   Rows<S> rows_;
-  Linear<S> linear_;
+  DenseLinear<S> dense_;
+  QuantizedLinear<S> quantized_;
   PackedAttention<S> packed_;
   PagedAttention<S> paged_;
   Gemm<S, FloatPanels<S, false>> gemm_f32_;
   Gemm<S, typename BF16Of<S>::type> gemm_bf16_;
-  std::vector<float> norm_weight_;
+  Scratch decoded_;
   std::string name_;
 };
 

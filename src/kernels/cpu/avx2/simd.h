@@ -4,6 +4,8 @@
 #include <immintrin.h>
 
 #include <cstdint>
+#include <cstring>
+#include <type_traits>
 
 #include "kernels/cpu/quantized_row.h"
 #include "quant/blocks.h"
@@ -76,24 +78,85 @@ struct Avx2 {
     return load(padded, tag);
   }
 
-  using Codes = __m256i;
-  using Sum = __m256;
-  static Sum no_sum() { return _mm256_setzero_ps(); }
-  static Codes codes(const BlockQ8_0& block) { return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(block.q)); }
-  static Codes codes(const BlockQ4_0& block) {
-    const __m128i packed = _mm_loadu_si128(reinterpret_cast<const __m128i*>(block.q));
-    const __m256i both = _mm256_inserti128_si256(_mm256_castsi128_si256(packed), _mm_srli_epi16(packed, 4), 1);
-    return _mm256_sub_epi8(_mm256_and_si256(both, _mm256_set1_epi8(15)), _mm256_set1_epi8(8));
+  // 32 codes of each of 8 weight rows; quads[j] holds codes 4j … 4j + 3 of row i in its lane i. Codes of 8 bits stay signed,
+  // those of 4 bits come plus 8.
+  template <class Block>
+  struct Codes {
+    static constexpr int32_t kOffset = std::is_same_v<Block, BlockQ8_0> ? 0 : 8;
+    __m256i quads[8];
+    F scale;
+  };
+  template <class Rows>
+  static F scales(const Rows& w) {
+    const auto d = [&w](int i) { return static_cast<short>(w[i].d); };
+    return _mm256_cvtph_ps(_mm_setr_epi16(d(0), d(1), d(2), d(3), d(4), d(5), d(6), d(7)));
   }
-  // |w| · (x with w's sign): products of two stay below 2 · 128 · 127, inside 16 bits.
-  template <int>
-  static Sum dot_block(Sum sum, Codes w, const QuantizedBlock& x, float scale) {
-    const __m256i xq = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(x.q));
-    const __m256i pairs = _mm256_maddubs_epi16(_mm256_sign_epi8(w, w), _mm256_sign_epi8(xq, w));
-    const __m256i dot = _mm256_madd_epi16(pairs, _mm256_set1_epi16(1));
-    return _mm256_fmadd_ps(_mm256_set1_ps(scale), _mm256_cvtepi32_ps(dot), sum);
+  static __m128i load16(const void* p) { return _mm_loadu_si128(static_cast<const __m128i*>(p)); }
+  static __m256i load32(const void* p) { return _mm256_loadu_si256(static_cast<const __m256i*>(p)); }
+  // Four vectors with a row in each 128-bit lane: out[j] gets the 32-bit columns j, in each lane four rows.
+  static void turn_lanes(const __m256i* in, __m256i* out) {
+    const __m256i low01 = _mm256_unpacklo_epi32(in[0], in[1]), low23 = _mm256_unpacklo_epi32(in[2], in[3]);
+    const __m256i high01 = _mm256_unpackhi_epi32(in[0], in[1]), high23 = _mm256_unpackhi_epi32(in[2], in[3]);
+    out[0] = _mm256_unpacklo_epi64(low01, low23);
+    out[1] = _mm256_unpackhi_epi64(low01, low23);
+    out[2] = _mm256_unpacklo_epi64(high01, high23);
+    out[3] = _mm256_unpackhi_epi64(high01, high23);
   }
-  static float total(Sum x) { return sum(x); }
+  template <class Rows>
+    requires std::is_same_v<typename Rows::Block, BlockQ8_0>
+  static Codes<BlockQ8_0> turn(const Rows& w) {
+    Codes<BlockQ8_0> codes;
+    __m256i halves[2][4];  // rows 0–3, columns 0–3 and 4–7; the same of rows 4–7
+    for (int h = 0; h < 2; ++h) {
+      __m256i rows[4];
+      for (int i = 0; i < 4; ++i) rows[i] = load32(w[4 * h + i].q);
+      turn_lanes(rows, halves[h]);
+    }
+    for (int j = 0; j < 4; ++j) {
+      codes.quads[j] = _mm256_permute2x128_si256(halves[0][j], halves[1][j], 0x20);
+      codes.quads[j + 4] = _mm256_permute2x128_si256(halves[0][j], halves[1][j], 0x31);
+    }
+    codes.scale = scales(w);
+    return codes;
+  }
+  template <class Rows>
+    requires std::is_same_v<typename Rows::Block, BlockQ4_0>
+  static Codes<BlockQ4_0> turn(const Rows& w) {
+    Codes<BlockQ4_0> codes;
+    __m256i pairs[4], columns[4];
+    for (int i = 0; i < 4; ++i) {
+      pairs[i] = _mm256_inserti128_si256(_mm256_castsi128_si256(load16(w[i].q)), load16(w[i + 4].q), 1);
+    }
+    turn_lanes(pairs, columns);
+    const __m256i nibble = _mm256_set1_epi8(15);
+    for (int j = 0; j < 4; ++j) {
+      codes.quads[j] = _mm256_and_si256(columns[j], nibble);
+      codes.quads[j + 4] = _mm256_and_si256(_mm256_srli_epi16(columns[j], 4), nibble);
+    }
+    codes.scale = scales(w);
+    return codes;
+  }
+  static __m256i quad_of(const QuantizedBlock& x, int j) {
+    int32_t quad;
+    std::memcpy(&quad, x.q + 4 * j, 4);
+    return _mm256_set1_epi32(quad);
+  }
+  // |w| · (x with w's sign): sums of two products stay below 2 · 128 · 127, inside 16 bits.
+  static F dots(const Codes<BlockQ8_0>& w, const QuantizedBlock& x) {
+    __m256i sum = _mm256_setzero_si256();
+    for (int j = 0; j < 8; ++j) {
+      const __m256i pairs = _mm256_maddubs_epi16(_mm256_abs_epi8(w.quads[j]), _mm256_sign_epi8(quad_of(x, j), w.quads[j]));
+      sum = _mm256_add_epi32(sum, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
+    }
+    return _mm256_cvtepi32_ps(sum);
+  }
+  // Sums of sixteen products of 4 bits by 8 stay below 16 · 15 · 127, inside 16 bits too.
+  static F dots(const Codes<BlockQ4_0>& w, const QuantizedBlock& x) {
+    __m256i pairs = _mm256_setzero_si256();
+    for (int j = 0; j < 8; ++j) pairs = _mm256_add_epi16(pairs, _mm256_maddubs_epi16(w.quads[j], quad_of(x, j)));
+    const __m256i sum = _mm256_madd_epi16(pairs, _mm256_set1_epi16(1));
+    return _mm256_cvtepi32_ps(_mm256_add_epi32(sum, _mm256_set1_epi32(x.start)));
+  }
 };
 
 }  // namespace owlet::cpu

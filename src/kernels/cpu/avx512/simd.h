@@ -4,6 +4,8 @@
 #include <immintrin.h>
 
 #include <cstdint>
+#include <cstring>
+#include <type_traits>
 
 #include "kernels/cpu/quantized_row.h"
 #include "quant/blocks.h"
@@ -65,29 +67,80 @@ struct Avx512 {
   static F as_float(__m512bh x) { return (__m512)x; }
   static __m512bh as_pairs(F x) { return (__m512bh)x; }
 
-  // A block of 32 codes, unsigned, against 32 signed ones; their offset is taken out through the activations' own sums.
-  using Codes = __m256i;
-  using Sum = __m256;
-  static Sum no_sum() { return _mm256_setzero_ps(); }
-  static Codes codes(const BlockQ8_0& block) {
-    return _mm256_xor_si256(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(block.q)), _mm256_set1_epi8(-128));
+  // 32 codes of each of 16 weight rows, made unsigned; quads[j] holds codes 4j … 4j + 3 of row i in its lane i.
+  template <class Block>
+  struct Codes {
+    static constexpr int32_t kOffset = std::is_same_v<Block, BlockQ8_0> ? 128 : 8;
+    __m512i quads[8];
+    F scale;
+  };
+  template <class Rows>
+  static F scales(const Rows& w) {
+    const auto d = [&w](int i) { return static_cast<short>(w[i].d); };
+    return _mm512_cvtph_ps(_mm256_setr_epi16(d(0), d(1), d(2), d(3), d(4), d(5), d(6), d(7), d(8), d(9), d(10), d(11), d(12), d(13),
+                                             d(14), d(15)));
   }
-  static Codes codes(const BlockQ4_0& block) {
-    const __m128i packed = _mm_loadu_si128(reinterpret_cast<const __m128i*>(block.q));
-    const __m256i both = _mm256_inserti128_si256(_mm256_castsi128_si256(packed), _mm_srli_epi16(packed, 4), 1);
-    return _mm256_and_si256(both, _mm256_set1_epi8(15));
+  static __m128i load16(const void* p) { return _mm_loadu_si128(static_cast<const __m128i*>(p)); }
+  static __m256i load32(const void* p) { return _mm256_loadu_si256(static_cast<const __m256i*>(p)); }
+  // Four vectors with a row in each 128-bit lane: out[j] gets the 32-bit columns j, in each lane four rows.
+  static void turn_lanes(const __m512i* in, __m512i* out) {
+    const __m512i low01 = _mm512_unpacklo_epi32(in[0], in[1]), low23 = _mm512_unpacklo_epi32(in[2], in[3]);
+    const __m512i high01 = _mm512_unpackhi_epi32(in[0], in[1]), high23 = _mm512_unpackhi_epi32(in[2], in[3]);
+    out[0] = _mm512_unpacklo_epi64(low01, low23);
+    out[1] = _mm512_unpackhi_epi64(low01, low23);
+    out[2] = _mm512_unpacklo_epi64(high01, high23);
+    out[3] = _mm512_unpackhi_epi64(high01, high23);
   }
-  template <int kOffset>
-  static Sum dot_block(Sum sum, Codes w, const QuantizedBlock& x, float scale) {
-    const __m256i offset = _mm256_mullo_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(x.sums)),
-                                              _mm256_set1_epi32(-kOffset));
-    const __m256i dot = _mm256_dpbusd_epi32(offset, w, _mm256_loadu_si256(reinterpret_cast<const __m256i*>(x.q)));
-    return _mm256_fmadd_ps(_mm256_set1_ps(scale), _mm256_cvtepi32_ps(dot), sum);
+  template <class Rows>
+    requires std::is_same_v<typename Rows::Block, BlockQ8_0>
+  static Codes<BlockQ8_0> turn(const Rows& w) {
+    Codes<BlockQ8_0> codes;
+    __m512i halves[2][4];  // rows 0–7, columns 0–3 and 4–7 in turns; the same of rows 8–15
+    for (int h = 0; h < 2; ++h) {
+      __m512i pairs[4];
+      for (int i = 0; i < 4; ++i) {
+        pairs[i] = _mm512_inserti64x4(_mm512_castsi256_si512(load32(w[8 * h + i].q)), load32(w[8 * h + 4 + i].q), 1);
+      }
+      turn_lanes(pairs, halves[h]);
+    }
+    const __m512i flip = _mm512_set1_epi8(-128);  // + 128
+    for (int j = 0; j < 4; ++j) {
+      codes.quads[j] = _mm512_xor_si512(_mm512_shuffle_i32x4(halves[0][j], halves[1][j], 0x88), flip);
+      codes.quads[j + 4] = _mm512_xor_si512(_mm512_shuffle_i32x4(halves[0][j], halves[1][j], 0xdd), flip);
+    }
+    codes.scale = scales(w);
+    return codes;
   }
-  static float total(Sum x) {
-    const __m128 four = _mm_add_ps(_mm256_castps256_ps128(x), _mm256_extractf128_ps(x, 1));
-    const __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
-    return _mm_cvtss_f32(_mm_add_ss(two, _mm_shuffle_ps(two, two, 1)));
+  template <class Rows>
+    requires std::is_same_v<typename Rows::Block, BlockQ4_0>
+  static Codes<BlockQ4_0> turn(const Rows& w) {
+    Codes<BlockQ4_0> codes;
+    __m512i fours[4], columns[4];
+    for (int i = 0; i < 4; ++i) {
+      fours[i] = _mm512_castsi128_si512(load16(w[i].q));
+      fours[i] = _mm512_inserti32x4(fours[i], load16(w[i + 4].q), 1);
+      fours[i] = _mm512_inserti32x4(fours[i], load16(w[i + 8].q), 2);
+      fours[i] = _mm512_inserti32x4(fours[i], load16(w[i + 12].q), 3);
+    }
+    turn_lanes(fours, columns);
+    const __m512i nibble = _mm512_set1_epi8(15);
+    for (int j = 0; j < 4; ++j) {
+      codes.quads[j] = _mm512_and_si512(columns[j], nibble);
+      codes.quads[j + 4] = _mm512_and_si512(_mm512_srli_epi16(columns[j], 4), nibble);
+    }
+    codes.scale = scales(w);
+    return codes;
+  }
+  // Σ q_w q_x of each row, exact.
+  template <class Block>
+  static F dots(const Codes<Block>& w, const QuantizedBlock& x) {
+    __m512i sum = _mm512_set1_epi32(x.start);
+    for (int j = 0; j < 8; ++j) {
+      int32_t quad;
+      std::memcpy(&quad, x.q + 4 * j, 4);
+      sum = _mm512_dpbusd_epi32(sum, w.quads[j], _mm512_set1_epi32(quad));
+    }
+    return _mm512_cvtepi32_ps(sum);
   }
 };
 

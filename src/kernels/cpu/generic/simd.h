@@ -2,9 +2,9 @@
 #pragma once
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <cstdint>
+#include <type_traits>
 
 #include "core/half.h"
 #include "kernels/cpu/quantized_row.h"
@@ -61,29 +61,40 @@ struct Generic {
   static F load_partial(const uint16_t* p, int64_t n, HalfTag) { return each([=](int i) { return i < n ? f16_to_f32(p[i]) : 0.0f; }); }
   static F load_partial(const uint16_t* p, int64_t n, BFloatTag) { return each([=](int i) { return i < n ? bf16_to_f32(p[i]) : 0.0f; }); }
 
-  using Codes = std::array<int8_t, kBlock>;
-  using Sum = float;
-  static Sum no_sum() { return 0; }
-  static Codes codes(const BlockQ8_0& block) {
-    Codes out;
-    std::copy(block.q, block.q + kBlock, out.begin());
-    return out;
-  }
-  static Codes codes(const BlockQ4_0& block) {
-    Codes out;
-    for (size_t i = 0; i < kBlock / 2; ++i) {
-      out[i] = static_cast<int8_t>((block.q[i] & 15) - 8);
-      out[i + kBlock / 2] = static_cast<int8_t>((block.q[i] >> 4) - 8);
+  // 32 codes of each of kLanes weight rows.
+  template <class Block>
+  struct Codes {
+    static constexpr int32_t kOffset = 0;
+    int8_t q[kLanes][kBlock];
+    F scale;
+  };
+  template <class Rows>
+  static auto turn(const Rows& w) {
+    using Block = typename Rows::Block;
+    Codes<Block> codes;
+    for (int64_t i = 0; i < kLanes; ++i) {
+      const Block& block = w[i];
+      codes.scale.x[i] = f16_to_f32(block.d);
+      for (int64_t j = 0; j < kBlock; ++j) {
+        if constexpr (std::is_same_v<Block, BlockQ8_0>) {
+          codes.q[i][j] = block.q[j];
+        } else {
+          const int packed = block.q[j % (kBlock / 2)];
+          codes.q[i][j] = static_cast<int8_t>((j < kBlock / 2 ? packed & 15 : packed >> 4) - 8);
+        }
+      }
     }
-    return out;
+    return codes;
   }
-  template <int>
-  static Sum dot_block(Sum sum, const Codes& w, const QuantizedBlock& x, float scale) {
-    int32_t dot = 0;
-    for (size_t i = 0; i < kBlock; ++i) dot += w[i] * x.q[i];
-    return sum + scale * static_cast<float>(dot);
+  // Σ q_w q_x of each row, exact.
+  template <class Block>
+  static F dots(const Codes<Block>& w, const QuantizedBlock& x) {
+    return each([&](int i) {
+      int32_t sum = 0;
+      for (int64_t j = 0; j < kBlock; ++j) sum += w.q[i][j] * x.q[j];
+      return static_cast<float>(sum);
+    });
   }
-  static float total(Sum x) { return x; }
 };
 
 }  // namespace owlet::cpu

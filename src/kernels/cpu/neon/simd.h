@@ -4,6 +4,7 @@
 #include <arm_neon.h>
 
 #include <cstdint>
+#include <type_traits>
 
 #include "core/half.h"
 #include "kernels/cpu/quantized_row.h"
@@ -67,24 +68,58 @@ struct Neon {
     return load(padded, tag);
   }
 
+  // 32 codes of each of 4 weight rows; quads[j] holds codes 4j … 4j + 3 of row i in its lane i.
+  template <class Block>
   struct Codes {
-    int8x16_t low, high;
+    static constexpr int32_t kOffset = 0;
+    int8x16_t quads[8];
+    F scale;
   };
-  using Sum = float32x4_t;
-  static Sum no_sum() { return vdupq_n_f32(0); }
-  static Codes codes(const BlockQ8_0& block) { return {vld1q_s8(block.q), vld1q_s8(block.q + 16)}; }
-  static Codes codes(const BlockQ4_0& block) {
-    const uint8x16_t packed = vld1q_u8(block.q);
-    const int8x16_t eight = vdupq_n_s8(8);
-    return {vsubq_s8(vreinterpretq_s8_u8(vandq_u8(packed, vdupq_n_u8(15))), eight),
-            vsubq_s8(vreinterpretq_s8_u8(vshrq_n_u8(packed, 4)), eight)};
+  // 4 × 4 words of 32 bits, rows to columns.
+  static void turn_square(const int8x16_t* rows, int8x16_t* columns) {
+    const auto w = [rows](int i) { return vreinterpretq_s32_s8(rows[i]); };
+    const int32x4_t a0 = vzip1q_s32(w(0), w(2)), a1 = vzip2q_s32(w(0), w(2));
+    const int32x4_t b0 = vzip1q_s32(w(1), w(3)), b1 = vzip2q_s32(w(1), w(3));
+    columns[0] = vreinterpretq_s8_s32(vzip1q_s32(a0, b0));
+    columns[1] = vreinterpretq_s8_s32(vzip2q_s32(a0, b0));
+    columns[2] = vreinterpretq_s8_s32(vzip1q_s32(a1, b1));
+    columns[3] = vreinterpretq_s8_s32(vzip2q_s32(a1, b1));
   }
-  template <int>
-  static Sum dot_block(Sum sum, Codes w, const QuantizedBlock& x, float scale) {
-    const int32x4_t dot = vdotq_s32(vdotq_s32(vdupq_n_s32(0), w.low, vld1q_s8(x.q)), w.high, vld1q_s8(x.q + 16));
-    return vfmaq_n_f32(sum, vcvtq_f32_s32(dot), scale);
+  template <class Rows>
+  static auto turn(const Rows& w) {
+    using Block = typename Rows::Block;
+    Codes<Block> codes;
+    int8x16_t low[4], high[4];
+    uint16_t d[4];
+    for (int i = 0; i < 4; ++i) {
+      d[i] = w[i].d;
+      if constexpr (std::is_same_v<Block, BlockQ8_0>) {
+        low[i] = vld1q_s8(w[i].q);
+        high[i] = vld1q_s8(w[i].q + 16);
+      } else {
+        const uint8x16_t packed = vld1q_u8(w[i].q);
+        low[i] = vsubq_s8(vreinterpretq_s8_u8(vandq_u8(packed, vdupq_n_u8(15))), vdupq_n_s8(8));
+        high[i] = vsubq_s8(vreinterpretq_s8_u8(vshrq_n_u8(packed, 4)), vdupq_n_s8(8));
+      }
+    }
+    turn_square(low, codes.quads);
+    turn_square(high, codes.quads + 4);
+    codes.scale = load(d, HalfTag{});
+    return codes;
   }
-  static float total(Sum x) { return vaddvq_f32(x); }
+  // Σ q_w q_x of each row, exact.
+  template <class Block>
+  static F dots(const Codes<Block>& w, const QuantizedBlock& x) {
+    const int8x16_t low = vld1q_s8(x.q), high = vld1q_s8(x.q + 16);
+    int32x4_t sum = vdotq_laneq_s32(vdupq_n_s32(0), w.quads[0], low, 0);
+    sum = vdotq_laneq_s32(sum, w.quads[1], low, 1);
+    sum = vdotq_laneq_s32(sum, w.quads[2], low, 2);
+    sum = vdotq_laneq_s32(sum, w.quads[3], low, 3);
+    sum = vdotq_laneq_s32(sum, w.quads[4], high, 0);
+    sum = vdotq_laneq_s32(sum, w.quads[5], high, 1);
+    sum = vdotq_laneq_s32(sum, w.quads[6], high, 2);
+    return vcvtq_f32_s32(vdotq_laneq_s32(sum, w.quads[7], high, 3));
+  }
 };
 
 }  // namespace owlet::cpu

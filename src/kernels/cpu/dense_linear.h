@@ -1,0 +1,117 @@
+// y = x · Wᵀ for weights of plain numbers, with a promise: a row of y is bitwise the same alone, in any batch, on any number of
+// threads. Every element is one dot product in one order: vector lanes along the input, then one fixed tree.
+#pragma once
+
+#include <algorithm>
+
+#include "core/tensor.h"
+#include "core/thread_pool.h"
+#include "kernels/cpu/quantized_row.h"
+#include "kernels/cpu/vectors.h"
+#include "kernels/ops.h"
+
+namespace owlet::cpu {
+
+template <class S>
+class DenseLinear {
+ public:
+  explicit DenseLinear(ThreadPool& pool) : pool_(pool) {}
+
+  // y: [N, O], x: [N, I], w: [O, I] in float32, float16 or bfloat16.
+  void run(TensorView y, Into into, TensorView x, TensorView w) {
+    switch (w.dtype) {
+      case DType::kF16: return product(y, into, x, w, Wide<HalfTag>{});
+      case DType::kBF16: return product(y, into, x, w, Wide<BFloatTag>{});
+      default: return product(y, into, x, w, Plain{});
+    }
+  }
+
+ private:
+  using F = typename S::F;
+  static constexpr int64_t kLanes = S::kLanes;
+  static constexpr int64_t kOutputs = 4;             // of a tile
+  static constexpr int64_t kRows = 4;
+  static constexpr int64_t kGrain = 16;              // outputs that a thread takes at least
+  static constexpr int64_t kBlockFloats = 48 << 10;  // of x that stay in the second cache while outputs pass by
+
+  struct Plain {
+    using Word = float;
+    static F load(const float* p) { return S::load(p); }
+    static F load_partial(const float* p, int64_t n) { return S::load_partial(p, n); }
+  };
+  template <class Tag>
+  struct Wide {
+    using Word = uint16_t;
+    static F load(const uint16_t* p) { return S::load(p, Tag{}); }
+    static F load_partial(const uint16_t* p, int64_t n) { return S::load_partial(p, n, Tag{}); }
+  };
+
+  template <class Loader>
+  void product(TensorView y, Into into, TensorView x, TensorView w, Loader) {
+    using Word = typename Loader::Word;
+    const int64_t k = x.cols(), n = x.rows(), outputs = w.rows();
+    const int64_t block = std::max(kRows, kBlockFloats / std::max<int64_t>(k, 1) / kRows * kRows);
+    pool_.parallel_for(outputs, kGrain, [&](int64_t begin, int64_t end) {
+      for (int64_t row = 0; row < n; row += block) {
+        const Target to{y.f32() + row * outputs, outputs, into == Into::kAdd};
+        cover<Loader>(x.f32() + row * k, std::min(block, n - row), w.as<const Word>(), begin, end, k, to);
+      }
+    });
+  }
+
+  struct Target {
+    float* y;
+    int64_t stride;
+    bool add;
+  };
+
+  // Outputs [begin, end) of some rows, in tiles that get smaller at the edges.
+  template <class Loader>
+  static void cover(const float* x, int64_t rows, const typename Loader::Word* w, int64_t begin, int64_t end, int64_t k,
+                    const Target& to) {
+    int64_t o = begin;
+    for (; o + kOutputs <= end; o += kOutputs) {
+      int64_t r = 0;
+      for (; r + kRows <= rows; r += kRows) tile<Loader, kRows, kOutputs>(x + r * k, w + o * k, k, to.y + r * to.stride + o, to);
+      for (; r < rows; ++r) tile<Loader, 1, kOutputs>(x + r * k, w + o * k, k, to.y + r * to.stride + o, to);
+    }
+    for (; o < end; ++o) {
+      for (int64_t r = 0; r < rows; ++r) tile<Loader, 1, 1>(x + r * k, w + o * k, k, to.y + r * to.stride + o, to);
+    }
+  }
+
+  // R rows by O outputs; each of the sums has its own accumulator.
+  template <class Loader, int64_t R, int64_t O>
+  static void tile(const float* x, const typename Loader::Word* w, int64_t k, float* y, const Target& to) {
+    F sum[R][O];
+#pragma GCC unroll 16
+    for (int64_t i = 0; i < R * O; ++i) sum[i / O][i % O] = S::zero();
+    const auto step = [&](const auto& load_x, const auto& load_w) {
+      F wv[O];
+      for (int64_t o = 0; o < O; ++o) wv[o] = load_w(w + o * k);
+      for (int64_t r = 0; r < R; ++r) {
+        const F xv = load_x(x + r * k);
+        for (int64_t o = 0; o < O; ++o) sum[r][o] = S::fma(xv, wv[o], sum[r][o]);
+      }
+    };
+    int64_t i = 0;
+    for (; i + kLanes <= k; i += kLanes) {
+      step([i](const float* p) { return S::load(p + i); }, [i](const auto* p) { return Loader::load(p + i); });
+    }
+    if (const int64_t n = k - i; n > 0) {
+      step([i, n](const float* p) { return S::load_partial(p + i, n); },
+           [i, n](const auto* p) { return Loader::load_partial(p + i, n); });
+    }
+    for (int64_t r = 0; r < R; ++r) {
+      for (int64_t o = 0; o < O; ++o) {
+        const float value = S::sum(sum[r][o]);
+        float& out = y[r * to.stride + o];
+        out = to.add ? out + value : value;
+      }
+    }
+  }
+
+  ThreadPool& pool_;
+};
+
+}  // namespace owlet::cpu
