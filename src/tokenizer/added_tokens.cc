@@ -59,18 +59,22 @@ uint32_t AddedTokenFinder::child(uint32_t node, char byte) const {
   return it != children.end() && it->first == byte ? it->second : 0;
 }
 
-const AddedToken* AddedTokenFinder::longest_at(std::string_view text, size_t at) const {
+const AddedToken* AddedTokenFinder::longest_at(std::string_view text, size_t at, Trust trust) const {
   const AddedToken* longest = nullptr;
   uint32_t node = 0;
+  bool trusted = true;
   for (; at < text.size(); ++at) {
     node = child(node, text[at]);
     if (node == 0) break;
-    if (trie_[node].token >= 0) longest = &tokens_[static_cast<size_t>(trie_[node].token)];
+    trusted = trusted && trust.at(at);
+    if (trie_[node].token < 0) continue;
+    const AddedToken& token = tokens_[static_cast<size_t>(trie_[node].token)];
+    if (trusted || !token.special) longest = &token;
   }
   return longest;
 }
 
-std::vector<AddedTokenFinder::Stretch> AddedTokenFinder::cut(std::string_view text, bool with_special) const {
+std::vector<AddedTokenFinder::Stretch> AddedTokenFinder::cut(std::string_view text, Trust trust) const {
   std::vector<Stretch> stretches;
   size_t done = 0;
   const auto text_until = [&](size_t end) {
@@ -78,14 +82,13 @@ std::vector<AddedTokenFinder::Stretch> AddedTokenFinder::cut(std::string_view te
   };
   for (size_t at = 0; !tokens_.empty() && at < text.size();) {
     const AddedToken* token =
-        first_bytes_[static_cast<uint8_t>(text[at])] ? longest_at(text, at) : nullptr;
+        first_bytes_[static_cast<uint8_t>(text[at])] ? longest_at(text, at, trust) : nullptr;
     if (!token) {
       ++at;
       continue;
     }
     size_t begin = at, end = at + token->text.size();
     at = end;
-    if (token->special && !with_special) continue;
     if (token->single_word && !stands_alone(text, begin, end)) continue;
     if (token->lstrip) begin = spaces_begin(text, begin, done);
     if (token->rstrip) end = spaces_end(text, end);

@@ -22,9 +22,16 @@ class AddedTokenFinder {
     std::string_view text;
     TokenId id = -1;
   };
-  // Cuts `text` into stretches, in order. Where `with_special` is false, special tokens are text like any other.
-  // Linear in the text (times the longest token).
-  std::vector<Stretch> cut(std::string_view text, bool with_special) const;
+  // Where special tokens are recognised: everywhere, nowhere, or where each of their bytes has a mark that is not 0
+  // (marks[0] being that of the first byte of the text).
+  struct Trust {
+    bool everywhere = false;
+    const char* marks = nullptr;
+    bool at(size_t i) const { return everywhere || (marks && marks[i]); }
+    Trust from(size_t i) const { return {everywhere, marks ? marks + i : nullptr}; }
+  };
+  // Cuts `text` into stretches, in order. Linear in the text (times the longest token).
+  std::vector<Stretch> cut(std::string_view text, Trust trust) const;
 
  private:
   // A trie over bytes; node 0 is its root.
@@ -33,7 +40,7 @@ class AddedTokenFinder {
     int32_t token = -1;  // index in tokens_ of the one that ends here
   };
   uint32_t child(uint32_t node, char byte) const;
-  const AddedToken* longest_at(std::string_view text, size_t at) const;
+  const AddedToken* longest_at(std::string_view text, size_t at, Trust trust) const;
 
   std::vector<AddedToken> tokens_;
   std::vector<TrieNode> trie_;

@@ -48,6 +48,7 @@ struct Tokenizer::Impl {
   Status index_merges();
   Status index_added();
   void index_whole_pieces();
+  void encode(std::string_view text, AddedTokenFinder::Trust trust, std::vector<TokenId>& out) const;
   void encode_stretch(std::string_view text, std::vector<TokenId>& out) const;
   void encode_piece(std::string_view piece, std::vector<TokenId>& scratch, std::vector<TokenId>& out) const;
 };
@@ -176,19 +177,30 @@ Tokenizer::Tokenizer(Tokenizer&&) noexcept = default;
 Tokenizer& Tokenizer::operator=(Tokenizer&&) noexcept = default;
 Tokenizer::~Tokenizer() = default;
 
-std::vector<TokenId> Tokenizer::encode(std::string_view text, EncodeOptions options) const {
-  std::vector<TokenId> out;
-  out.reserve(text.size() / 3 + 1);
-  if (options.add_special && impl_->spec.add_bos) out.push_back(impl_->spec.bos);
-  for (const auto& outer : impl_->first_added.cut(text, options.parse_special)) {
+void Tokenizer::Impl::encode(std::string_view text, AddedTokenFinder::Trust trust, std::vector<TokenId>& out) const {
+  out.reserve(out.size() + text.size() / 3 + 1);
+  for (const auto& outer : first_added.cut(text, trust)) {
     if (outer.id >= 0) {
       out.push_back(outer.id);
       continue;
     }
-    for (const auto& inner : impl_->normalized_added.cut(outer.text, options.parse_special)) {
-      inner.id >= 0 ? out.push_back(inner.id) : impl_->encode_stretch(inner.text, out);
+    const auto begin = static_cast<size_t>(outer.text.data() - text.data());
+    for (const auto& inner : normalized_added.cut(outer.text, trust.from(begin))) {
+      inner.id >= 0 ? out.push_back(inner.id) : encode_stretch(inner.text, out);
     }
   }
+}
+
+std::vector<TokenId> Tokenizer::encode(std::string_view text, EncodeOptions options) const {
+  std::vector<TokenId> out;
+  if (options.add_special && impl_->spec.add_bos) out.push_back(impl_->spec.bos);
+  impl_->encode(text, {.everywhere = options.parse_special}, out);
+  return out;
+}
+
+std::vector<TokenId> Tokenizer::encode(const MarkedText& text) const {
+  std::vector<TokenId> out;
+  impl_->encode(text.bytes(), {.marks = text.marks().data()}, out);
   return out;
 }
 

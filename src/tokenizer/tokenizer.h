@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "core/result.h"
+#include "tokenizer/marked_text.h"
 
 namespace owlet {
 
@@ -64,6 +65,8 @@ class Tokenizer {
 
   // Linear in the text but for a logarithm of its longest piece. Any bytes are text.
   std::vector<TokenId> encode(std::string_view text, EncodeOptions options = {}) const;
+  // Special tokens are recognised only where every byte of them is trusted. Nothing is put before the text.
+  std::vector<TokenId> encode(const MarkedText& text) const;
   // The exact bytes of the tokens; special tokens are left out unless keep_special.
   std::string decode(const std::vector<TokenId>& ids, bool keep_special = false) const;
   // The bytes that one id stands for (empty for special tokens unless keep_special). Any int is allowed.
@@ -82,10 +85,6 @@ class Tokenizer {
   explicit Tokenizer(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
 };
-
-// vocab.json and merges.txt wherever they lie; `added` names tokens of the vocabulary that are control tokens.
-Result<Tokenizer> load_vocab_merges(const std::filesystem::path& vocab, const std::filesystem::path& merges,
-                                    const std::vector<std::string>& added);
 
 // Turns a stream of tokens into text that is valid UTF-8 at every step: bytes of an unfinished character wait.
 class StreamDecoder {

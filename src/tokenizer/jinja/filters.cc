@@ -1,0 +1,382 @@
+// The filters and tests that chat templates use, as Jinja defines them.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "tokenizer/jinja/interpreter.h"
+#include "tokenizer/jinja/text_ops.h"
+#include "tokenizer/unicode.h"
+
+namespace owlet::jinja {
+namespace {
+
+using Filter = Value (*)(Interpreter&, const Value&, const Arguments&);
+
+[[noreturn]] void wrong(const char* what, const Value& value) {
+  throw Failure(fmt::format("{}, not '{}'", what, value.type_name()));
+}
+
+bool flag(const Arguments& arguments, size_t place, std::string_view name, bool otherwise) {
+  const Value* value = arguments.find(place, name);
+  return value ? value->truthy() : otherwise;
+}
+int64_t number(const Arguments& arguments, size_t place, std::string_view name, int64_t otherwise) {
+  const Value* value = arguments.find(place, name);
+  return value && !value->is_none() ? value->as_int() : otherwise;
+}
+// The member that filters name by "a.b" or a number.
+Value attribute_of(Interpreter& interpreter, const Value& item, const Value& attribute) {
+  if (!attribute.is_string()) {
+    const std::vector<Value> elements = elements_of(item);
+    const int64_t i = attribute.as_int();
+    return i >= 0 && i < static_cast<int64_t>(elements.size()) ? elements[static_cast<size_t>(i)] : Value();
+  }
+  Value value = item;
+  const std::string_view dot = ".";
+  for (const MarkedText& name : split(attribute.text(), &dot, -1)) {
+    if (!value.is_dict()) return Value::undefined(fmt::format("'{}' has no attribute '{}'", value.type_name(), name.bytes()));
+    interpreter.charge(value.as_dict().entries.size());
+    const Value* found = value.as_dict().find(name);
+    value = found ? *found : Value::undefined(fmt::format("there is no '{}'", name.bytes()));
+  }
+  return value;
+}
+
+Value length(Interpreter&, const Value& value, const Arguments&) {
+  if (value.is_string()) return static_cast<int64_t>(count_characters(value.text().bytes()));
+  if (value.is_list() && !value.as_list().generator) return static_cast<int64_t>(value.as_list().items.size());
+  if (value.is_dict()) return static_cast<int64_t>(value.as_dict().entries.size());
+  if (value.is_undefined()) return int64_t{0};
+  throw Failure(fmt::format("object of type '{}' has no len()", value.type_name()));
+}
+
+Value trim(Interpreter&, const Value& value, const Arguments& arguments) {
+  const Value* characters = arguments.find(0, "chars");
+  const MarkedText text = value.str();
+  if (!characters || characters->is_none()) return strip(text, nullptr, true, true);
+  const std::string_view set = characters->text().bytes();
+  return strip(text, &set, true, true);
+}
+
+Value default_value(Interpreter&, const Value& value, const Arguments& arguments) {
+  const bool use = value.is_undefined() || (flag(arguments, 1, "boolean", false) && !value.truthy());
+  if (!use) return value;
+  const Value* other = arguments.find(0, "default_value");
+  return other ? *other : MarkedText();
+}
+
+Value join(Interpreter& interpreter, const Value& value, const Arguments& arguments) {
+  const Value* separator = arguments.find(0, "d");
+  const Value* attribute = arguments.find(1, "attribute");
+  MarkedText out;
+  bool first = true;
+  for (const Value& item : elements_of(value)) {
+    if (!std::exchange(first, false) && separator) out.append(separator->str());
+    out.append(attribute ? attribute_of(interpreter, item, *attribute).str() : item.str());
+  }
+  interpreter.charge(out.bytes().size());
+  return out;
+}
+
+Value tojson(Interpreter& interpreter, const Value& value, const Arguments& arguments) {
+  JsonStyle style;
+  const Value* indent = arguments.find(1, "indent");
+  if (indent && !indent->is_none()) {
+    style.indent = static_cast<int>(std::clamp<int64_t>(indent->as_int(), 0, 64));
+    style.item_separator = ",";
+  }
+  style.ensure_ascii = flag(arguments, 0, "ensure_ascii", false);
+  style.sort_keys = flag(arguments, 3, "sort_keys", false);
+  if (const Value* separators = arguments.find(2, "separators"); separators && !separators->is_none()) {
+    const std::vector<Value> both = elements_of(*separators);
+    if (both.size() != 2 || !both[0].is_string() || !both[1].is_string()) throw Failure("separators must be two strings");
+    style.item_separator = both[0].text().bytes();
+    style.key_separator = both[1].text().bytes();
+  }
+  MarkedText out = to_json(value, style);
+  interpreter.charge(out.bytes().size());
+  return out;
+}
+
+Value replace_filter(Interpreter& interpreter, const Value& value, const Arguments& arguments) {
+  const Value *from = arguments.find(0, "old"), *to = arguments.find(1, "new");
+  if (!from || !to) throw Failure("replace needs what to replace and by what");
+  const MarkedText text = value.str();
+  interpreter.charge((text.bytes().size() + 1) * (to->str().bytes().size() + 1));
+  return replace(text, from->str().bytes(), to->str(), number(arguments, 2, "count", -1));
+}
+
+// select, reject, selectattr, rejectattr: a test by name, of each item or of its attribute.
+Value select(Interpreter& interpreter, const Value& value, const Arguments& arguments, bool by_attribute, bool wanted) {
+  Arguments rest = arguments;
+  const auto next = [&](const char* what) {
+    if (rest.positional.empty()) throw Failure(fmt::format("{} is missing", what));
+    Value first = rest.positional.front();
+    rest.positional.erase(rest.positional.begin());
+    return first;
+  };
+  const Value attribute = by_attribute ? next("the attribute") : Value();
+  const std::string test = rest.positional.empty() ? "" : next("the test").str().bytes();
+  std::vector<Value> kept;
+  for (const Value& item : elements_of(value)) {
+    interpreter.charge(64);
+    const Value subject = by_attribute ? attribute_of(interpreter, item, attribute) : item;
+    if ((test.empty() ? subject.truthy() : apply_test(test, subject, rest)) == wanted) kept.push_back(item);
+  }
+  return Value::list(std::move(kept), true);
+}
+
+Value map_filter(Interpreter& interpreter, const Value& value, const Arguments& arguments) {
+  std::vector<Value> mapped;
+  const Value* attribute = arguments.find(SIZE_MAX, "attribute");
+  const Value* otherwise = arguments.find(SIZE_MAX, "default");
+  if (!attribute && arguments.positional.empty()) throw Failure("map needs a filter or an attribute");
+  Arguments rest = arguments;
+  if (!attribute) rest.positional.erase(rest.positional.begin());
+  for (const Value& item : elements_of(value)) {
+    interpreter.charge(64);
+    Value result = attribute ? attribute_of(interpreter, item, *attribute)
+                             : apply_filter(interpreter, arguments.positional[0].str().bytes(), item, rest);
+    mapped.push_back(result.is_undefined() && otherwise ? *otherwise : std::move(result));
+  }
+  return Value::list(std::move(mapped), true);
+}
+
+bool less_without_case(const Value& a, const Value& b, bool case_sensitive) {
+  if (!case_sensitive && a.is_string() && b.is_string()) return to_lower(a.text()).bytes() < to_lower(b.text()).bytes();
+  return less(a, b);
+}
+
+Value sort(Interpreter& interpreter, const Value& value, const Arguments& arguments) {
+  const bool reverse = flag(arguments, 0, "reverse", false), exact = flag(arguments, 1, "case_sensitive", false);
+  const Value* attribute = arguments.find(2, "attribute");
+  std::vector<Value> items = elements_of(value);
+  interpreter.charge(items.size() * 64 * 16);
+  const auto key = [&](const Value& item) { return attribute ? attribute_of(interpreter, item, *attribute) : item; };
+  std::stable_sort(items.begin(), items.end(), [&](const Value& a, const Value& b) {
+    return reverse ? less_without_case(key(b), key(a), exact) : less_without_case(key(a), key(b), exact);
+  });
+  return Value::list(std::move(items));
+}
+
+Value items_of(Interpreter&, const Value& value, const Arguments&) {
+  if (value.is_undefined()) return Value::list({}, true);
+  if (!value.is_dict()) throw Failure("Can only get item pairs from a mapping.");
+  std::vector<Value> pairs;
+  for (const auto& [key, item] : value.as_dict().entries) pairs.push_back(Value::list({key, item}));
+  return Value::list(std::move(pairs), true);
+}
+
+Value dictsort(Interpreter& interpreter, const Value& value, const Arguments& arguments) {
+  if (!value.is_dict()) wrong("dictsort needs a mapping", value);
+  const bool exact = flag(arguments, 0, "case_sensitive", false), reverse = flag(arguments, 2, "reverse", false);
+  const Value* by = arguments.find(1, "by");
+  const size_t place = by && by->str().bytes() == "value" ? 1 : 0;
+  std::vector<Value> pairs = elements_of(items_of(interpreter, value, {}));
+  interpreter.charge(pairs.size() * 64 * 16);
+  std::stable_sort(pairs.begin(), pairs.end(), [&](const Value& a, const Value& b) {
+    const Value &x = a.as_list().items[place], &y = b.as_list().items[place];
+    return reverse ? less_without_case(y, x, exact) : less_without_case(x, y, exact);
+  });
+  return Value::list(std::move(pairs));
+}
+
+Value first_or_last(const Value& value, bool first) {
+  const std::vector<Value> items = elements_of(value);
+  if (items.empty()) return Value::undefined("No first item, sequence was empty.");
+  return first ? items.front() : items.back();
+}
+
+Value reverse(Interpreter&, const Value& value, const Arguments&) {
+  std::vector<Value> items = elements_of(value);
+  std::reverse(items.begin(), items.end());
+  if (!value.is_string()) return Value::list(std::move(items), true);
+  MarkedText out;
+  for (const Value& c : items) out.append(c.text());
+  return out;
+}
+
+Value unique(Interpreter& interpreter, const Value& value, const Arguments&) {
+  std::vector<Value> kept;
+  for (const Value& item : elements_of(value)) {
+    interpreter.charge(kept.size() * 64 + 64);
+    if (std::none_of(kept.begin(), kept.end(), [&](const Value& other) { return equal(other, item); })) kept.push_back(item);
+  }
+  return Value::list(std::move(kept), true);
+}
+
+Value to_int(Interpreter&, const Value& value, const Arguments& arguments) {
+  const int64_t otherwise = number(arguments, 0, "default", 0);
+  if (value.is_float()) return std::fabs(value.as_double()) < 9e18 ? static_cast<int64_t>(value.as_double()) : otherwise;
+  if (value.is_number()) return value.as_int();
+  if (!value.is_string()) return otherwise;
+  const std::string text = strip(value.text(), nullptr, true, true).bytes();
+  char* end = nullptr;
+  const double parsed = std::strtod(text.c_str(), &end);
+  return !text.empty() && *end == '\0' && std::fabs(parsed) < 9e18 ? static_cast<int64_t>(parsed) : otherwise;
+}
+
+Value to_float(Interpreter&, const Value& value, const Arguments&) {
+  if (value.is_number()) return value.as_double();
+  if (!value.is_string()) return 0.0;
+  char* end = nullptr;
+  const double parsed = std::strtod(value.text().bytes().c_str(), &end);
+  return *end == '\0' ? parsed : 0.0;
+}
+
+Value round_filter(Interpreter&, const Value& value, const Arguments& arguments) {
+  const double scale = std::pow(10.0, static_cast<double>(std::clamp<int64_t>(number(arguments, 0, "precision", 0), -300, 300)));
+  return std::nearbyint(value.as_double() * scale) / scale;
+}
+
+Value absolute(Interpreter&, const Value& value, const Arguments&) {
+  if (value.is_float()) return std::fabs(value.as_double());
+  return value.as_int() < 0 ? -value.as_int() : value.as_int();
+}
+
+Value escape(Interpreter& interpreter, const Value& value, const Arguments&) {
+  MarkedText text = value.str();
+  interpreter.charge(text.bytes().size());
+  for (const auto& [from, to] : {std::pair("&", "&amp;"), {"<", "&lt;"}, {">", "&gt;"}, {"'", "&#39;"}, {"\"", "&#34;"}}) {
+    text = replace(text, from, MarkedText(to, true), -1);
+  }
+  return text;
+}
+
+Value indent_filter(Interpreter& interpreter, const Value& value, const Arguments& arguments) {
+  const MarkedText text = value.str();
+  interpreter.charge(text.bytes().size() * 16);
+  return indent(text, number(arguments, 0, "width", 4), flag(arguments, 1, "first", false), flag(arguments, 2, "blank", false));
+}
+
+using I = Interpreter;
+using V = const Value&;
+using A = const Arguments&;
+const std::pair<std::string_view, Filter> kFilters[] = {
+    {"abs", absolute},
+    {"capitalize", [](I&, V v, A) -> Value { return capitalize(v.str()); }},
+    {"count", length},
+    {"d", default_value},
+    {"default", default_value},
+    {"dictsort", dictsort},
+    {"e", escape},
+    {"escape", escape},
+    {"first", [](I&, V v, A) { return first_or_last(v, true); }},
+    {"float", to_float},
+    {"indent", indent_filter},
+    {"int", to_int},
+    {"items", items_of},
+    {"join", join},
+    {"last", [](I&, V v, A) { return first_or_last(v, false); }},
+    {"length", length},
+    {"list", [](I&, V v, A) { return Value::list(elements_of(v)); }},
+    {"lower", [](I&, V v, A) -> Value { return to_lower(v.str()); }},
+    {"map", map_filter},
+    {"reject", [](I& i, V v, A a) { return select(i, v, a, false, false); }},
+    {"rejectattr", [](I& i, V v, A a) { return select(i, v, a, true, false); }},
+    {"replace", replace_filter},
+    {"reverse", reverse},
+    {"round", round_filter},
+    {"safe", [](I&, V v, A) -> Value { return v.str(); }},
+    {"select", [](I& i, V v, A a) { return select(i, v, a, false, true); }},
+    {"selectattr", [](I& i, V v, A a) { return select(i, v, a, true, true); }},
+    {"sort", sort},
+    {"string", [](I&, V v, A) -> Value { return v.str(); }},
+    {"title", [](I&, V v, A) -> Value { return title(v.str()); }},
+    {"tojson", tojson},
+    {"trim", trim},
+    {"unique", unique},
+    {"upper", [](I&, V v, A) -> Value { return to_upper(v.str()); }},
+};
+
+const Value& operand(const Arguments& arguments) {
+  const Value* other = arguments.find(0, "other");
+  if (!other) throw Failure("the test needs something to compare with");
+  return *other;
+}
+
+using Test = bool (*)(const Value&, const Arguments&);
+const std::pair<std::string_view, Test> kTests[] = {
+    {"boolean", [](V v, A) { return v.is_bool(); }},
+    {"callable", [](V v, A) { return v.is_function(); }},
+    {"defined", [](V v, A) { return !v.is_undefined(); }},
+    {"divisibleby", [](V v, A a) { return operand(a).as_int() != 0 && v.as_int() % operand(a).as_int() == 0; }},
+    {"eq", [](V v, A a) { return equal(v, operand(a)); }},
+    {"equalto", [](V v, A a) { return equal(v, operand(a)); }},
+    {"even", [](V v, A) { return v.as_int() % 2 == 0; }},
+    {"false", [](V v, A) { return v.is_bool() && !v.as_int(); }},
+    {"float", [](V v, A) { return v.is_float(); }},
+    {"ge", [](V v, A a) { return !less(v, operand(a)); }},
+    {"gt", [](V v, A a) { return less(operand(a), v); }},
+    {"in", [](V v, A a) { return contains(operand(a), v); }},
+    {"integer", [](V v, A) { return v.is_int(); }},
+    {"iterable", [](V v, A) { return v.is_string() || v.is_list() || v.is_dict() || v.is_undefined(); }},
+    {"le", [](V v, A a) { return !less(operand(a), v); }},
+    {"lower", [](V v, A) { return to_lower(v.str()).bytes() == v.str().bytes(); }},
+    {"lt", [](V v, A a) { return less(v, operand(a)); }},
+    {"mapping", [](V v, A) { return v.is_dict(); }},
+    {"ne", [](V v, A a) { return !equal(v, operand(a)); }},
+    {"none", [](V v, A) { return v.is_none(); }},
+    {"number", [](V v, A) { return v.is_number(); }},
+    {"odd", [](V v, A) { return v.as_int() % 2 != 0; }},
+    {"sameas", [](V v, A a) { return std::string_view(v.type_name()) == operand(a).type_name() && equal(v, operand(a)); }},
+    {"sequence", [](V v, A) { return v.is_string() || (v.is_list() && !v.as_list().generator) || v.is_dict() || v.is_undefined(); }},
+    {"string", [](V v, A) { return v.is_string(); }},
+    {"true", [](V v, A) { return v.is_bool() && v.as_int(); }},
+    {"undefined", [](V v, A) { return v.is_undefined(); }},
+    {"upper", [](V v, A) { return to_upper(v.str()).bytes() == v.str().bytes(); }},
+};
+
+}  // namespace
+
+Value apply_filter(Interpreter& interpreter, const std::string& name, const Value& value, const Arguments& arguments) {
+  for (const auto& [known, filter] : kFilters) {
+    if (known == name) return filter(interpreter, value, arguments);
+  }
+  throw Failure(fmt::format("No filter named '{}'.", name));
+}
+
+bool apply_test(const std::string& name, const Value& value, const Arguments& arguments) {
+  for (const auto& [known, test] : kTests) {
+    if (known == name) return test(value, arguments);
+  }
+  throw Failure(fmt::format("No test named '{}'.", name));
+}
+
+std::vector<Value> characters_of(const MarkedText& text) {
+  std::vector<Value> characters;
+  for (size_t at = 0; at < text.bytes().size();) {
+    const size_t length = unicode::code_point_at(text.bytes(), at).length;
+    characters.push_back(text.substr(at, length));
+    at += length;
+  }
+  return characters;
+}
+
+std::vector<Value> elements_of(const Value& value) {
+  if (value.is_list()) return value.as_list().items;
+  if (value.is_string()) return characters_of(value.text());
+  if (value.is_undefined()) return {};
+  if (!value.is_dict()) throw Failure(fmt::format("'{}' object is not iterable", value.type_name()));
+  std::vector<Value> keys;
+  for (const auto& [key, item] : value.as_dict().entries) keys.push_back(key);
+  return keys;
+}
+
+bool contains(const Value& container, const Value& item) {
+  if (container.is_string()) {
+    if (!item.is_string()) {
+      throw Failure(fmt::format("'in <string>' requires string as left operand, not {}", item.type_name()));
+    }
+    return container.text().bytes().find(item.text().bytes()) != std::string::npos;
+  }
+  if (container.is_dict()) return container.as_dict().find(item) != nullptr;
+  if (!container.is_list() && !container.is_undefined()) {
+    throw Failure(fmt::format("argument of type '{}' is not iterable", container.type_name()));
+  }
+  const std::vector<Value> items = elements_of(container);
+  return std::any_of(items.begin(), items.end(), [&](const Value& other) { return equal(other, item); });
+}
+
+}  // namespace owlet::jinja

@@ -1,0 +1,73 @@
+// Walks the tree of a template with a budget.
+#pragma once
+
+#include <ctime>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "tokenizer/jinja/ast.h"
+
+namespace owlet::jinja {
+
+// What a template may spend before it is stopped. One step is one node of the tree visited or about 64 bytes copied.
+struct Budget {
+  int64_t steps = 20'000'000;
+  int64_t output_bytes = int64_t{64} << 20;
+  int depth = 200;  // of macros, blocks and expressions within each other
+};
+
+class Interpreter {
+ public:
+  Interpreter(std::map<std::string, Value> variables, const std::tm& now, Budget budget = {});
+
+  // Throws Failure; its message names the line, but for messages that the template raised itself.
+  MarkedText render(const Block& block);
+
+  // For filters, tests and functions: takes from the budget.
+  void charge(size_t bytes);
+  const std::tm& now() const { return now_; }
+
+ private:
+  enum class Flow { kNext, kBreak, kContinue };
+  using Scope = std::map<std::string, Value>;
+  class Level;
+
+  Flow run(const Block& block);
+  Flow run(const Statement& statement);
+  Flow run_if(const Statement& statement);
+  Flow run_for(const Statement& statement);
+  void run_set(const Statement& statement);
+  void define_macro(const Statement& statement);
+  Value call_macro(const Statement& macro, Arguments& arguments);
+  MarkedText capture(const Block& block);
+  void assign(const std::vector<std::string>& names, const Value& value);
+
+  Value evaluate(const Expression& expression);
+  Value evaluate_binary(const Expression& expression);
+  Value evaluate_slice(const Expression& expression);
+  Value evaluate_test(const Expression& expression);
+  Value look_up(const std::string& name) const;
+  Arguments evaluate_arguments(const Call& call);
+
+  std::vector<Scope> scopes_;  // the first: what the template was given and sets at its top
+  MarkedText out_;
+  std::tm now_;
+  Budget budget_;
+  int depth_ = 0;
+};
+
+// builtins.cc: what templates call. Each throws Failure for an unknown name or a wrong argument.
+Value apply_filter(Interpreter& interpreter, const std::string& name, const Value& value, const Arguments& arguments);
+bool apply_test(const std::string& name, const Value& value, const Arguments& arguments);
+// Undefined where there is no such function.
+Value global_function(Interpreter& interpreter, const std::string& name);
+// A method of a string, list or dict, bound to it; undefined where there is none.
+Value bound_method(Interpreter& interpreter, const Value& object, const std::string& name);
+// Python's list(value): what a loop over it visits.
+std::vector<Value> elements_of(const Value& value);
+bool contains(const Value& container, const Value& item);
+// The characters of a text, each with its marks.
+std::vector<Value> characters_of(const MarkedText& text);
+
+}  // namespace owlet::jinja

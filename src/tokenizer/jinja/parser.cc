@@ -1,0 +1,522 @@
+#include "tokenizer/jinja/parser.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <initializer_list>
+#include <string_view>
+
+namespace owlet::jinja {
+namespace {
+
+using Kind = Token::Kind;
+constexpr int kMaxDepth = 150;  // of brackets, operators and blocks within each other
+
+class Parser {
+ public:
+  explicit Parser(std::vector<Token> tokens) : tokens_(std::move(tokens)) {}
+
+  Block parse_template() {
+    Block block = parse_block({});
+    if (peek().kind != Kind::kEnd) fail(fmt::format("'{}' without its beginning", tokens_[at_ + 1].text));
+    return block;
+  }
+
+ private:
+  // Counts how deep the descent is, so that no template overflows the stack.
+  class Descent {
+   public:
+    explicit Descent(Parser& parser) : parser_(parser) {
+      if (++parser_.depth_ > kMaxDepth) parser_.fail(fmt::format("nested deeper than {} levels", kMaxDepth));
+    }
+    ~Descent() { --parser_.depth_; }
+
+   private:
+    Parser& parser_;
+  };
+
+  [[noreturn]] void fail(const std::string& what) const { throw Failure(fmt::format("line {}: {}", peek().line, what)); }
+
+  const Token& peek() const { return tokens_[at_]; }
+  Token take() { return tokens_[at_].kind == Kind::kEnd ? tokens_[at_] : std::move(tokens_[at_++]); }
+  bool is_symbol(std::string_view text) const { return peek().kind == Kind::kSymbol && peek().text == text; }
+  bool is_name(std::string_view text) const { return peek().kind == Kind::kName && peek().text == text; }
+  bool accept(std::string_view symbol) {
+    const bool found = is_symbol(symbol);
+    at_ += found;
+    return found;
+  }
+  bool accept_name(std::string_view name) {
+    const bool found = is_name(name);
+    at_ += found;
+    return found;
+  }
+  void expect(std::string_view symbol) {
+    if (!accept(symbol)) fail(fmt::format("expected '{}' before '{}'", symbol, peek().text));
+  }
+  std::string expect_name() {
+    if (peek().kind != Kind::kName) fail(fmt::format("expected a name before '{}'", peek().text));
+    return take().text;
+  }
+  void expect_block_end() {
+    if (peek().kind != Kind::kBlockEnd) fail(fmt::format("expected '%}}' before '{}'", peek().text));
+    ++at_;
+  }
+
+  // Statements up to a tag with one of these names, which is left to be read.
+  Block parse_block(std::initializer_list<std::string_view> until) {
+    Descent descent(*this);
+    Block block;
+    while (peek().kind != Kind::kEnd) {
+      if (peek().kind == Kind::kText) {
+        auto statement = make(Statement::Kind::kText);
+        statement->text = take().text;
+        block.push_back(std::move(statement));
+      } else if (peek().kind == Kind::kPrintBegin) {
+        auto statement = make(Statement::Kind::kPrint);
+        ++at_;
+        statement->expression = parse_tuple();
+        if (peek().kind != Kind::kPrintEnd) fail(fmt::format("expected '}}}}' before '{}'", peek().text));
+        ++at_;
+        block.push_back(std::move(statement));
+      } else {
+        const std::string& name = tokens_[at_ + 1].text;
+        if (std::find(until.begin(), until.end(), name) != until.end() || name.rfind("end", 0) == 0) return block;
+        ++at_;
+        parse_statement(block);
+      }
+    }
+    return block;
+  }
+
+  std::unique_ptr<Statement> make(Statement::Kind kind) const {
+    auto statement = std::make_unique<Statement>();
+    statement->kind = kind;
+    statement->line = peek().line;
+    return statement;
+  }
+
+  // Reads "{% name %}" that must come here.
+  void expect_tag(std::string_view name) {
+    if (peek().kind != Kind::kBlockBegin || tokens_[at_ + 1].text != name) fail(fmt::format("'{}' is missing", name));
+    at_ += 2;
+    expect_block_end();
+  }
+
+  void parse_statement(Block& block) {
+    const std::string name = expect_name();
+    if (name == "if") {
+      block.push_back(parse_if());
+    } else if (name == "for") {
+      block.push_back(parse_for());
+    } else if (name == "set") {
+      block.push_back(parse_set());
+    } else if (name == "macro") {
+      block.push_back(parse_macro());
+    } else if (name == "break" || name == "continue") {
+      if (loops_ == 0) fail(fmt::format("'{}' outside of a loop", name));
+      block.push_back(make(name == "break" ? Statement::Kind::kBreak : Statement::Kind::kContinue));
+      expect_block_end();
+    } else if (name == "generation") {  // marks what training counts; rendering ignores it
+      expect_block_end();
+      Block inner = parse_block({"endgeneration"});
+      std::move(inner.begin(), inner.end(), std::back_inserter(block));
+      expect_tag("endgeneration");
+    } else {
+      fail(fmt::format("the tag '{}' is not one that Owlet knows", name));
+    }
+  }
+
+  std::unique_ptr<Statement> parse_if() {
+    auto statement = make(Statement::Kind::kIf);
+    while (true) {
+      ExpressionPtr condition = parse_expression();
+      expect_block_end();
+      statement->branches.push_back({std::move(condition), parse_block({"elif", "else", "endif"})});
+      if (tokens_[at_].kind == Kind::kEnd) fail("'endif' is missing");
+      if (tokens_[at_ + 1].text != "elif") break;
+      at_ += 2;
+    }
+    if (tokens_[at_ + 1].text == "else") {
+      expect_tag("else");
+      statement->branches.push_back({nullptr, parse_block({"endif"})});
+    }
+    expect_tag("endif");
+    return statement;
+  }
+
+  std::unique_ptr<Statement> parse_for() {
+    auto statement = make(Statement::Kind::kFor);
+    const bool parenthesis = accept("(");
+    do {
+      statement->names.push_back(expect_name());
+    } while (accept(","));
+    if (parenthesis) expect(")");
+    if (!accept_name("in")) fail("expected 'in'");
+    statement->expression = parse_or();  // no conditional: "if" filters the loop
+    if (is_symbol(",")) statement->expression = rest_of_tuple(std::move(statement->expression));
+    if (accept_name("if")) statement->filter = parse_expression();
+    if (is_name("recursive")) fail("recursive loops are not supported");
+    expect_block_end();
+    ++loops_;
+    statement->body = parse_block({"else", "endfor"});
+    --loops_;
+    if (peek().kind == Kind::kBlockBegin && tokens_[at_ + 1].text == "else") {
+      expect_tag("else");
+      statement->orelse = parse_block({"endfor"});
+    }
+    expect_tag("endfor");
+    return statement;
+  }
+
+  std::unique_ptr<Statement> parse_set() {
+    auto statement = make(Statement::Kind::kSet);
+    statement->names.push_back(expect_name());
+    if (accept(".")) {
+      statement->member = expect_name();
+    } else {
+      while (accept(",")) statement->names.push_back(expect_name());
+    }
+    if (accept("=")) {
+      statement->expression = parse_tuple();
+      expect_block_end();
+      return statement;
+    }
+    if (statement->names.size() > 1 || !statement->member.empty()) fail("expected '='");
+    statement->kind = Statement::Kind::kSetBlock;
+    while (accept("|")) {
+      auto filter = node(Expression::Kind::kFilter, std::move(statement->expression));
+      filter->name = expect_name();
+      if (accept("(")) filter->call = parse_call();
+      statement->expression = std::move(filter);
+    }
+    expect_block_end();
+    statement->body = parse_block({"endset"});
+    expect_tag("endset");
+    return statement;
+  }
+
+  std::unique_ptr<Statement> parse_macro() {
+    auto statement = make(Statement::Kind::kMacro);
+    statement->text = expect_name();
+    expect("(");
+    while (!accept(")")) {
+      statement->parameters.push_back({expect_name(), nullptr});
+      if (accept("=")) statement->parameters.back().otherwise = parse_expression();
+      if (!is_symbol(")")) expect(",");
+    }
+    expect_block_end();
+    const int outer_loops = std::exchange(loops_, 0);
+    statement->body = parse_block({"endmacro"});
+    loops_ = outer_loops;
+    expect_tag("endmacro");
+    return statement;
+  }
+
+  // ---- Expressions, loosest first.
+
+  ExpressionPtr node(Expression::Kind kind, ExpressionPtr a = nullptr, ExpressionPtr b = nullptr) const {
+    auto expression = std::make_unique<Expression>();
+    expression->kind = kind;
+    expression->line = peek().line;
+    if (a) expression->children.push_back(std::move(a));
+    if (b) expression->children.push_back(std::move(b));
+    return expression;
+  }
+  ExpressionPtr binary(Operator op, ExpressionPtr a, ExpressionPtr b) const {
+    auto expression = node(Expression::Kind::kBinary, std::move(a), std::move(b));
+    expression->op = op;
+    return expression;
+  }
+
+  ExpressionPtr rest_of_tuple(ExpressionPtr first) {
+    auto tuple = node(Expression::Kind::kList, std::move(first));
+    while (accept(",")) {
+      if (peek().kind == Kind::kBlockEnd || peek().kind == Kind::kPrintEnd || is_symbol(")")) break;
+      tuple->children.push_back(parse_expression());
+    }
+    return tuple;
+  }
+  ExpressionPtr parse_tuple() {
+    ExpressionPtr first = parse_expression();
+    return is_symbol(",") ? rest_of_tuple(std::move(first)) : std::move(first);
+  }
+
+  ExpressionPtr parse_expression() {
+    Descent descent(*this);
+    ExpressionPtr value = parse_or();
+    while (accept_name("if")) {
+      auto conditional = node(Expression::Kind::kConditional, std::move(value), parse_or());
+      conditional->children.push_back(accept_name("else") ? parse_expression() : nullptr);
+      value = std::move(conditional);
+    }
+    return value;
+  }
+
+  ExpressionPtr parse_or() {
+    ExpressionPtr left = parse_and();
+    for (Chain chain(*this); accept_name("or"); chain.link()) left = binary(Operator::kOr, std::move(left), parse_and());
+    return left;
+  }
+  ExpressionPtr parse_and() {
+    ExpressionPtr left = parse_not();
+    for (Chain chain(*this); accept_name("and"); chain.link()) left = binary(Operator::kAnd, std::move(left), parse_not());
+    return left;
+  }
+  ExpressionPtr parse_not() {
+    Descent descent(*this);
+    if (accept_name("not")) return node(Expression::Kind::kNot, parse_not());
+    return parse_comparison();
+  }
+
+  ExpressionPtr parse_comparison() {
+    ExpressionPtr left = parse_sum();
+    Operator op;
+    if (!accept_comparison(op)) return left;
+    ExpressionPtr result = binary(op, std::move(left), parse_sum());
+    if (accept_comparison(op)) fail("chained comparisons are not supported");
+    return result;
+  }
+  bool accept_comparison(Operator& op) {
+    static constexpr std::pair<std::string_view, Operator> kSymbols[] = {
+        {"==", Operator::kEqual},      {"!=", Operator::kNotEqual}, {"<", Operator::kLess},
+        {"<=", Operator::kLessEqual},  {">", Operator::kGreater},   {">=", Operator::kGreaterEqual}};
+    for (const auto& [symbol, meaning] : kSymbols) {
+      if (accept(symbol)) return op = meaning, true;
+    }
+    if (accept_name("in")) return op = Operator::kIn, true;
+    if (is_name("not") && tokens_[at_ + 1].kind == Kind::kName && tokens_[at_ + 1].text == "in") {
+      at_ += 2;
+      return op = Operator::kNotIn, true;
+    }
+    return false;
+  }
+
+  // Long chains of one operator lean left, as deep as they are long.
+  class Chain {
+   public:
+    explicit Chain(Parser& parser) : parser_(parser) {}
+    ~Chain() { parser_.depth_ -= links_; }
+    void link() {
+      ++links_;
+      if (++parser_.depth_ > kMaxDepth) parser_.fail(fmt::format("more than {} operators in a row", kMaxDepth));
+    }
+
+   private:
+    Parser& parser_;
+    int links_ = 0;
+  };
+
+  ExpressionPtr parse_sum() {
+    ExpressionPtr left = parse_concat();
+    for (Chain chain(*this);; chain.link()) {
+      if (accept("+")) {
+        left = binary(Operator::kAdd, std::move(left), parse_concat());
+      } else if (accept("-")) {
+        left = binary(Operator::kSubtract, std::move(left), parse_concat());
+      } else {
+        return left;
+      }
+    }
+  }
+  ExpressionPtr parse_concat() {
+    ExpressionPtr left = parse_product();
+    for (Chain chain(*this); accept("~"); chain.link()) left = binary(Operator::kConcat, std::move(left), parse_product());
+    return left;
+  }
+  ExpressionPtr parse_product() {
+    ExpressionPtr left = parse_power();
+    for (Chain chain(*this);; chain.link()) {
+      if (accept("*")) {
+        left = binary(Operator::kMultiply, std::move(left), parse_power());
+      } else if (accept("/")) {
+        left = binary(Operator::kDivide, std::move(left), parse_power());
+      } else if (accept("//")) {
+        left = binary(Operator::kFloorDivide, std::move(left), parse_power());
+      } else if (accept("%")) {
+        left = binary(Operator::kModulo, std::move(left), parse_power());
+      } else {
+        return left;
+      }
+    }
+  }
+  ExpressionPtr parse_power() {
+    ExpressionPtr left = parse_unary(true);
+    for (Chain chain(*this); accept("**"); chain.link()) left = binary(Operator::kPower, std::move(left), parse_unary(true));
+    return left;
+  }
+
+  ExpressionPtr parse_unary(bool with_filters) {
+    Descent descent(*this);
+    ExpressionPtr value;
+    if (accept("-")) {
+      value = node(Expression::Kind::kNegate, parse_unary(false));
+    } else if (accept("+")) {
+      value = node(Expression::Kind::kPlus, parse_unary(false));
+    } else {
+      value = parse_postfix(parse_primary());
+    }
+    return with_filters ? parse_filters(std::move(value)) : std::move(value);
+  }
+
+  ExpressionPtr parse_primary() {
+    const Token token = take();
+    switch (token.kind) {
+      case Kind::kName: return parse_name(token);
+      case Kind::kString: {
+        std::string text = token.text;
+        while (peek().kind == Kind::kString) text += take().text;
+        return constant(Value::trusted(text));
+      }
+      case Kind::kInteger: return constant(static_cast<int64_t>(std::stoll(token.text)));
+      case Kind::kFloat: return constant(std::stod(token.text));
+      case Kind::kSymbol:
+        if (token.text == "(") return parse_parenthesis();
+        if (token.text == "[") return parse_list();
+        if (token.text == "{") return parse_dict();
+        [[fallthrough]];
+      default: --at_; fail(fmt::format("unexpected '{}'", token.text));
+    }
+  }
+
+  ExpressionPtr constant(Value value) const {
+    auto expression = node(Expression::Kind::kConstant);
+    expression->value = std::move(value);
+    return expression;
+  }
+  ExpressionPtr parse_name(const Token& token) const {
+    if (token.text == "true" || token.text == "True") return constant(true);
+    if (token.text == "false" || token.text == "False") return constant(false);
+    if (token.text == "none" || token.text == "None") return constant(Value::None{});
+    auto expression = node(Expression::Kind::kName);
+    expression->name = token.text;
+    return expression;
+  }
+  ExpressionPtr parse_parenthesis() {
+    if (accept(")")) return node(Expression::Kind::kList);
+    ExpressionPtr inner = parse_tuple();
+    expect(")");
+    return inner;
+  }
+  ExpressionPtr parse_list() {
+    auto list = node(Expression::Kind::kList);
+    while (!accept("]")) {
+      list->children.push_back(parse_expression());
+      if (!is_symbol("]")) expect(",");
+    }
+    return list;
+  }
+  ExpressionPtr parse_dict() {
+    auto dict = node(Expression::Kind::kDict);
+    while (!accept("}")) {
+      dict->children.push_back(parse_expression());
+      expect(":");
+      dict->children.push_back(parse_expression());
+      if (!is_symbol("}")) expect(",");
+    }
+    return dict;
+  }
+
+  ExpressionPtr parse_postfix(ExpressionPtr value) {
+    for (Chain chain(*this);; chain.link()) {
+      if (accept(".")) {
+        const bool number = peek().kind == Kind::kInteger;
+        auto member = node(number ? Expression::Kind::kSubscript : Expression::Kind::kMember, std::move(value));
+        if (number) {
+          member->children.push_back(constant(static_cast<int64_t>(std::stoll(take().text))));
+        } else {
+          member->name = expect_name();
+        }
+        value = std::move(member);
+      } else if (accept("[")) {
+        value = parse_subscript(std::move(value));
+      } else if (accept("(")) {
+        auto call = node(Expression::Kind::kCall, std::move(value));
+        call->call = parse_call();
+        value = std::move(call);
+      } else {
+        return value;
+      }
+    }
+  }
+
+  ExpressionPtr parse_subscript(ExpressionPtr value) {
+    ExpressionPtr parts[3];
+    int n = 0;
+    bool slice = false;
+    while (!accept("]")) {
+      if (accept(":")) {
+        slice = true;
+        if (++n > 2) fail("a slice has at most three parts");
+      } else {
+        if (parts[n]) fail("expected ']'");
+        parts[n] = parse_expression();
+      }
+    }
+    if (!slice && !parts[0]) fail("expected an index before ']'");
+    auto subscript = node(slice ? Expression::Kind::kSlice : Expression::Kind::kSubscript, std::move(value));
+    for (int i = 0; i < (slice ? 3 : 1); ++i) subscript->children.push_back(std::move(parts[i]));
+    return subscript;
+  }
+
+  // Arguments after "(".
+  Call parse_call() {
+    Call call;
+    while (!accept(")")) {
+      if (peek().kind == Kind::kName && tokens_[at_ + 1].kind == Kind::kSymbol && tokens_[at_ + 1].text == "=") {
+        std::string name = take().text;
+        ++at_;
+        call.named.emplace_back(std::move(name), parse_expression());
+      } else {
+        if (!call.named.empty()) fail("a positional argument after a named one");
+        call.positional.push_back(parse_expression());
+      }
+      if (!is_symbol(")")) expect(",");
+    }
+    return call;
+  }
+
+  ExpressionPtr parse_filters(ExpressionPtr value) {
+    for (Chain chain(*this);; chain.link()) {
+      if (accept("|")) {
+        auto filter = node(Expression::Kind::kFilter, std::move(value));
+        filter->name = expect_name();
+        if (accept("(")) filter->call = parse_call();
+        value = std::move(filter);
+      } else if (accept_name("is")) {
+        auto test = node(Expression::Kind::kTest, std::move(value));
+        test->negated = accept_name("not");
+        test->name = expect_name();
+        if (accept("(")) {
+          test->call = parse_call();
+        } else if (begins_argument()) {
+          test->call.positional.push_back(parse_postfix(parse_primary()));
+        }
+        value = std::move(test);
+      } else {
+        return value;
+      }
+    }
+  }
+  // "x is divisibleby 3": what may follow the name of a test without a bracket.
+  bool begins_argument() const {
+    if (peek().kind == Kind::kString || peek().kind == Kind::kInteger || peek().kind == Kind::kFloat) return true;
+    if (is_symbol("[") || is_symbol("{")) return true;
+    if (peek().kind != Kind::kName) return false;
+    for (const char* word : {"else", "or", "and", "is", "if", "not", "in"}) {
+      if (is_name(word)) return false;
+    }
+    return true;
+  }
+
+  std::vector<Token> tokens_;
+  size_t at_ = 0;
+  int depth_ = 0;
+  int loops_ = 0;
+};
+
+}  // namespace
+
+Block parse(const std::string& source) { return Parser(tokenize(source)).parse_template(); }
+
+}  // namespace owlet::jinja

@@ -1,0 +1,29 @@
+// Python's string methods on text that knows who wrote it.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+#include "tokenizer/marked_text.h"
+
+namespace owlet::jinja {
+
+// Without the characters of `characters` at its ends; white space (Unicode's) where that is null.
+MarkedText strip(const MarkedText& text, const std::string_view* characters, bool left, bool right);
+// At most `limit` cuts where it is not negative. A null separator: runs of white space, none at the ends.
+std::vector<MarkedText> split(const MarkedText& text, const std::string_view* separator, int64_t limit);
+std::vector<MarkedText> split_from_right(const MarkedText& text, std::string_view separator, int64_t limit);
+std::vector<MarkedText> split_lines(const MarkedText& text);
+// The first `limit` occurrences replaced, all where it is negative.
+MarkedText replace(const MarkedText& text, std::string_view from, const MarkedText& to, int64_t limit);
+// Of ASCII letters.
+MarkedText to_upper(const MarkedText& text);
+MarkedText to_lower(const MarkedText& text);
+MarkedText title(const MarkedText& text);
+MarkedText capitalize(const MarkedText& text);
+// All lines but the first (or it too) and but the blank ones pushed to the right.
+MarkedText indent(const MarkedText& text, int64_t width, bool first, bool blank);
+size_t count_characters(std::string_view text);
+
+}  // namespace owlet::jinja
