@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include "grade.h"
 #include "held_out.h"
 #include "kinds.h"
 
@@ -103,6 +104,15 @@ TEST(Recipe, EverySumIsWorkedOutRight) {
   }
   EXPECT_EQ(sum_thought(47, 25), "4 7 + 2 5: 7 + 5 = 1 2, write 2 carry 1. 4 + 2 + 1 = 7. So 7 2.");
   EXPECT_EQ(difference_thought(52, 27), "5 2 - 2 7: 1 2 - 7 = 5, write 5 borrow 1. 5 - 2 - 1 = 2. So 2 5.");
+}
+
+TEST(Grade, AcceptsWholeWordsOnly) {
+  EXPECT_TRUE(is_right("The capital of Norway is Oslo.", {"oslo"}));
+  EXPECT_TRUE(is_right("It is Washington, D.C.", {"washington d.c."}));
+  EXPECT_FALSE(is_right("The symbol of iron is Fe.", {"f"}));
+  EXPECT_FALSE(is_right("The capital of Norway is Osloville.", {"oslo"}));
+  EXPECT_FALSE(is_right("I do not know an element called so.", {"i"}));
+  EXPECT_FALSE(is_right("", {"oslo"}));
 }
 
 TEST(Phrasing, NormalFormsForgetCaseAndMarks) {
