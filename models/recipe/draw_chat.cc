@@ -38,19 +38,32 @@ constexpr Kind kKinds[] = {
     {"small talk", 0.06, [](const World&, Random& r) { return small_talk_turn(r); }},
     {"greeting", 0.02, [](const World&, Random& r) { return greeting_turn(r); }},
 };
-constexpr double kLongChats = 0.08;  // the rest
+constexpr double kLongChats = 0.08;
+// Turns that have nothing to do with each other: the last question counts, whatever was said before.
+constexpr double kMixedChats = 0.15;
+constexpr uint64_t kMostMixedTurns = 4;
+
+std::pair<Turn, const char*> draw_turn(const World& world, Random& random) {
+  double at = random.uniform();
+  for (const Kind& kind : kKinds) {
+    at -= kind.share;
+    if (at < 0) return {kind.draw(world, random), kind.name};
+  }
+  return {small_talk_turn(random), "small talk"};
+}
 
 }  // namespace
 
 Chat draw_chat(const World& world, Random& random) {
-  double at = random.uniform();
+  const double at = random.uniform();
   if (at < kLongChats) return long_chat(world, random);
-  at = (at - kLongChats) / (1 - kLongChats);
-  for (const Kind& kind : kKinds) {
-    at -= kind.share;
-    if (at < 0) return {{kind.draw(world, random)}, kind.name};
+  if (at < kLongChats + kMixedChats) {
+    Chat chat{{}, "mixed"};
+    for (uint64_t n = 2 + random.below(kMostMixedTurns - 1); n > 0; --n) chat.turns.push_back(draw_turn(world, random).first);
+    return chat;
   }
-  return {{small_talk_turn(random)}, "small talk"};
+  auto [turn, kind] = draw_turn(world, random);
+  return {{std::move(turn)}, kind};
 }
 
 }  // namespace owlet::recipe
