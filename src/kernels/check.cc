@@ -32,12 +32,12 @@ class Arguments {
     OWLET_CHECK(ok, "[{}] {} is {} {}, expected {} [{}]", op_, name, to_string(view.dtype),
                 view.shape.to_string(), to_string(dtype_), n);
   }
-  // A weight: any dtype that rows are decoded from, but no wider than the activations.
+  // A weight, in one of the dtypes that every backend computes with, and no wider than the activations.
   void weight(const char* name, const TensorView& view) const {
-    const bool known = view.dtype != DType::kI32 && (view.dtype != DType::kF64 || dtype_ == DType::kF64);
     const bool whole_blocks = view.cols() % dtype_info(view.dtype).block_size == 0;
-    OWLET_CHECK(view && known && whole_blocks, "[{}] {} is {} {}, which is no weight for {} activations", op_,
-                name, to_string(view.dtype), view.shape.to_string(), to_string(dtype_));
+    OWLET_CHECK(view && computes(view.dtype) && whole_blocks,
+                "[{}] {} is {} {}, which is no weight for {} activations", op_, name, to_string(view.dtype),
+                view.shape.to_string(), to_string(dtype_));
   }
   void expect(bool ok, const char* message) const { OWLET_CHECK(ok, "[{}] {}", op_, message); }
   void in_range(const char* name, std::span<const int32_t> values, int64_t begin, int64_t end) const {
@@ -46,12 +46,23 @@ class Arguments {
                   i, values[i], begin, end);
     }
   }
-  void count(const char* name, size_t n, int64_t expected) const {
-    OWLET_CHECK(static_cast<int64_t>(n) == expected, "[{}] {} has {} entries, expected {}", op_, name, n,
-                expected);
-  }
 
  private:
+  bool computes(DType dtype) const {
+    switch (dtype) {
+      case DType::kF32:
+      case DType::kF16:
+      case DType::kBF16:
+      case DType::kQ8_0:
+      case DType::kQ4_0:
+        return true;
+      case DType::kF64:
+        return dtype_ == DType::kF64;
+      default:
+        return false;
+    }
+  }
+
   const char* op_;
   DType dtype_;
 };
