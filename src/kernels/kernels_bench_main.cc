@@ -92,6 +92,23 @@ class Bench {
     });
   }
 
+  // `rows` new tokens of one sequence behind `before` others, half-precision pages.
+  void paged_attention(int64_t rows, int64_t before, const AttentionShape& shape) {
+    constexpr int64_t kPage = 64;
+    const int64_t h = shape.n_heads, k = shape.n_kv_heads, e = shape.head_dim, n_pages = (before + rows + kPage - 1) / kPage;
+    const Tensor keys = random_tensor({n_pages, kPage, k, e}, DType::kF16), values = random_tensor({n_pages, kPage, k, e}, DType::kF16);
+    const Tensor q = random_tensor({rows, h * e}), out(DType::kF32, {rows, h * e});
+    std::vector<int32_t> table(static_cast<size_t>(n_pages));
+    for (size_t i = 0; i < table.size(); ++i) table[i] = static_cast<int32_t>(i);
+    const std::vector<SequenceRows> sequences{{0, rows, before, table}};
+    const double seen = static_cast<double>(rows) * (static_cast<double>(before) + static_cast<double>(rows + 1) / 2);
+    const bool decode = rows == 1;
+    const double work = decode ? seen * static_cast<double>(4 * k * e) : seen * static_cast<double>(4 * h * e);
+    measure(fmt::format("attention_paged {} tokens behind {}, H{} K{} E{}", rows, before, h, k, e), work,
+            decode ? &MachineLimits::read_gb_s : &MachineLimits::fp32_gflops,
+            [&] { ops_.attention_paged(out, q, {keys, values}, sequences, shape); });
+  }
+
   // Ops whose limit is memory: `streams` numbers of four bytes are read or written for each of the n elements.
   void streaming(const std::string& name, int64_t n, double streams, const std::function<void()>& call) {
     measure(name, streams * 4 * static_cast<double>(n), &MachineLimits::read_gb_s, call);
@@ -151,6 +168,11 @@ int run(int argc, char** argv) {
   bench.packed_attention(4096, 128, {5, 5, 64, 0.125});
   bench.packed_attention(4096, 512, {5, 5, 64, 0.125});
   bench.packed_attention(4096, 512, {10, 5, 32, 0.2});
+  bench.paged_attention(256, 0, {16, 16, 64, 0.125});
+  bench.paged_attention(256, 2048, {16, 16, 64, 0.125});
+  bench.paged_attention(1, 256, {16, 16, 64, 0.125});
+  bench.paged_attention(1, 2048, {16, 16, 64, 0.125});
+  bench.paged_attention(1, 2048, {16, 4, 64, 0.125});
   bench.rows(4096, 320, 864, 8192, 12'000'000);
   for (const DType dtype : {DType::kF32, DType::kBF16, DType::kF16, DType::kQ8_0, DType::kQ4_0}) {
     for (const int64_t n : {1, 4, 32, 256}) bench.inference_product(n, 4096, 1024, dtype);

@@ -11,6 +11,7 @@
 #include "kernels/cpu/documents.h"
 #include "kernels/cpu/scratch.h"
 #include "kernels/cpu/small_products.h"
+#include "kernels/cpu/softmax.h"
 #include "kernels/cpu/vectors.h"
 #include "kernels/ops.h"
 
@@ -31,7 +32,7 @@ class PackedAttention {
         for (int64_t r = 0; r < rows; ++r) {
           float* row = room.p + r * room.stride;
           const int64_t seen = begin + r - doc.begin + 1;
-          const float top = largest(row, seen), sum = exponentials(row, seen, round_up(keys), top);
+          const float top = largest<S>(row, seen), sum = exponentials<S>(row, seen, round_up<S>(keys), top);
           if (lse) lse.f32()[(begin + r) * shape.n_heads + head] = top + std::log(sum);
           room.factor[r] = 1.0f / sum;
         }
@@ -52,13 +53,13 @@ class PackedAttention {
       std::fill(room.dk, room.dk + n * width, 0.0f);
       std::fill(room.dv, room.dv + n * width, 0.0f);
       for_each_query_block(doc, kv_head, shape, [&](int64_t head, int64_t begin, int64_t rows) {
-        const int64_t keys = begin + rows - doc.begin, padded = round_up(keys);
+        const int64_t keys = begin + rows - doc.begin, padded = round_up<S>(keys);
         scores(room, q, begin, rows, head, keys, shape);
         load_rows(room.dout, dout, begin, rows, head, shape, 1.0f);
         small_product<S, Start::kZero>(room.ds, room.stride, rows, padded, e, {room.dout, width, 1}, room.v_t, room.stride);
         for (int64_t r = 0; r < rows; ++r) {
           float *ds = room.ds + r * room.stride, *p = room.p + r * room.stride;
-          exponentials(p, begin + r - doc.begin + 1, padded, lse.f32()[(begin + r) * h + head]);
+          exponentials<S>(p, begin + r - doc.begin + 1, padded, lse.f32()[(begin + r) * h + head]);
           const F delta = S::set1(dot<S>(room.dout + r * width, out.f32() + ((begin + r) * h + head) * e, e));
           for (int64_t j = 0; j < padded; j += S::kLanes) S::store(ds + j, S::mul(S::load(p + j), S::sub(S::load(ds + j), delta)));
         }
@@ -88,14 +89,12 @@ class PackedAttention {
     float *k_t, *v_t;                // [width, stride]
   };
 
-  static int64_t round_up(int64_t n) { return (n + S::kLanes - 1) / S::kLanes * S::kLanes; }
-
   // Work items are taken from a counter; none depends on who takes it.
   template <class Body>
   void each_document_and_head(std::span<const int32_t> first_row, const AttentionShape& shape, const Body& body) {
     const Documents documents = documents_of(first_row);
     const int64_t items = static_cast<int64_t>(documents.all.size()) * shape.n_kv_heads;
-    const int64_t width = round_up(shape.head_dim), stride = round_up(documents.longest);
+    const int64_t width = round_up<S>(shape.head_dim), stride = round_up<S>(documents.longest);
     const int64_t by_query = kQueries * width, by_score = kQueries * stride, by_key = stride * width;
     const int64_t each = 4 * by_query + 2 * by_score + 6 * by_key;
     float* memory = scratch_.get<float>(each * pool_.size());
@@ -131,7 +130,7 @@ class PackedAttention {
   }
   static void load_rows(float* to, TensorView from, int64_t begin, int64_t rows, int64_t head, const AttentionShape& s, float factor) {
     for (int64_t r = 0; r < rows; ++r) {
-      load_row(to + r * round_up(s.head_dim), from.f32() + ((begin + r) * s.n_heads + head) * s.head_dim, s.head_dim, factor);
+      load_row(to + r * round_up<S>(s.head_dim), from.f32() + ((begin + r) * s.n_heads + head) * s.head_dim, s.head_dim, factor);
     }
   }
   static void store_row(TensorView to, int64_t row, int64_t head, const AttentionShape& s, const float* from, float factor) {
@@ -150,48 +149,17 @@ class PackedAttention {
       for (int64_t j = 0; j < n; ++j) {
         load_row(rows + j * room.width, from.f32() + ((doc.begin + j) * s.n_kv_heads + kv_head) * s.head_dim, s.head_dim, 1.0f);
       }
-      if (turned) turn(turned, room, rows, n);
+      if (turned) turn<S>(turned, room.stride, rows, n, room.width);
     };
     load(room.k, room.k_t, k);
     load(room.v, backward ? room.v_t : nullptr, v);
-  }
-  static void turn(float* to, const Room& room, const float* rows, int64_t n) {
-    for (int64_t j = 0; j < n; j += S::kLanes) {
-      for (int64_t i = 0; i < room.width; i += S::kLanes) {
-        F square[S::kLanes];
-        for (int64_t l = 0; l < S::kLanes; ++l) square[l] = j + l < n ? S::load(rows + (j + l) * room.width + i) : S::zero();
-        transpose<S>(square);
-        for (int64_t l = 0; l < S::kLanes; ++l) S::store(to + (i + l) * room.stride + j, square[l]);
-      }
-    }
   }
 
   // p = scale · q kᵀ for a block of queries.
   static void scores(const Room& room, TensorView q, int64_t begin, int64_t rows, int64_t head, int64_t keys, const AttentionShape& s) {
     load_rows(room.q, q, begin, rows, head, s, static_cast<float>(s.scale));
-    small_product<S, Start::kZero>(room.p, room.stride, rows, round_up(keys), s.head_dim, {room.q, room.width, 1}, room.k_t,
+    small_product<S, Start::kZero>(room.p, room.stride, rows, round_up<S>(keys), s.head_dim, {room.q, room.width, 1}, room.k_t,
                                    room.stride);
-  }
-
-  static float largest(const float* row, int64_t n) {
-    if (n < S::kLanes) return *std::max_element(row, row + n);
-    F top = S::load(row + n - S::kLanes);  // overlaps the vector before it
-    for (int64_t j = 0; j + S::kLanes <= n; j += S::kLanes) top = S::max(top, S::load(row + j));
-    return S::largest(top);
-  }
-
-  // row = e^(row − shift) for the first `seen` numbers, 0 for the rest of n; returns the sum.
-  static float exponentials(float* row, int64_t seen, int64_t n, float shift) {
-    F sum = S::zero();
-    int64_t j = 0;
-    for (; j < seen; j += S::kLanes) {
-      S::store(row + j, exp<S>(S::sub(S::load(row + j), S::set1(shift))));
-      const F value = load_up_to<S>(row + j, seen - j);
-      S::store(row + j, value);
-      sum = S::add(sum, value);
-    }
-    for (; j < n; j += S::kLanes) S::store(row + j, S::zero());
-    return S::sum(sum);
   }
 
   ThreadPool& pool_;

@@ -1,19 +1,24 @@
 // Attention over pages of cached keys and values.
+//
+// Keys are visited in blocks of kKeys counted from position 0 with a running softmax (Dao et al. 2022), whatever the pages' length
+// and however many rows ask at once: a row's result depends on its own position alone.
 #pragma once
 
 #include <algorithm>
 #include <atomic>
 #include <cmath>
-#include <span>
 #include <vector>
 
+#include "core/tensor.h"
+#include "core/thread_pool.h"
 #include "kernels/cpu/quantized_row.h"
-#include "kernels/cpu/rows.h"
+#include "kernels/cpu/scratch.h"
+#include "kernels/cpu/small_products.h"
+#include "kernels/cpu/softmax.h"
+#include "kernels/ops.h"
 
 namespace owlet::cpu {
 
-// One query row at a time over pages, keys in blocks of one page counted from position 0, with a running softmax: a row's result
-// depends on its own position alone.
 template <class S>
 class PagedAttention {
  public:
@@ -22,98 +27,155 @@ class PagedAttention {
   void run(TensorView out, TensorView q, const KvPages& pages, std::span<const SequenceRows> sequences,
            const AttentionShape& shape) {
     std::vector<Item> items;
-    for (const SequenceRows& sequence : sequences) {
-      for (int64_t row = sequence.row_begin; row < sequence.row_end; ++row) {
-        items.push_back({row, sequence.first_position + row - sequence.row_begin, sequence.pages.data()});
+    for (const SequenceRows& s : sequences) {
+      for (int64_t row = s.row_begin; row < s.row_end; row += kRows) {
+        items.push_back({row, std::min(kRows, s.row_end - row), s.first_position + row - s.row_begin, s.pages.data()});
       }
     }
-    const int64_t n = static_cast<int64_t>(items.size()) * shape.n_kv_heads;
+    // Heads lie side by side in a page: one thread takes them all, unless there is too little else to share.
+    const int64_t n = static_cast<int64_t>(items.size());
+    const int64_t parts = n >= 4 * pool_.size() ? 1 : std::min<int64_t>(pool_.size(), shape.n_kv_heads);
+    const int64_t width = round_up<S>(shape.head_dim), queries = kRows * (shape.n_heads / shape.n_kv_heads);
+    const int64_t heads = (shape.n_kv_heads + parts - 1) / parts;
+    const int64_t each = heads * queries * (2 * width + 2) + queries * kKeys + round_up<S>(queries) + 3 * kKeys * width;
+    float* memory = scratch_.get<float>((each + kAlign) * pool_.size());
     std::atomic<int64_t> next{0};
-    const auto work = [&](int, int) {
-      std::vector<float> weights(static_cast<size_t>(pages.page_len()));
-      for (int64_t i = next++; i < n; i = next++) {
-        const Item& item = items[static_cast<size_t>(i / shape.n_kv_heads)];
-        const int64_t group = shape.n_heads / shape.n_kv_heads, kv_head = i % shape.n_kv_heads;
-        for (int64_t head = kv_head * group; head < (kv_head + 1) * group; ++head) {
-          float* to = out.f32() + (item.row * shape.n_heads + head) * shape.head_dim;
-          const float* from = q.f32() + (item.row * shape.n_heads + head) * shape.head_dim;
-          if (pages.k.dtype == DType::kF16) {
-            attend<uint16_t>(to, from, pages, item, kv_head, shape, weights.data());
-          } else {
-            attend<float>(to, from, pages, item, kv_head, shape, weights.data());
-          }
-        }
+    pool_.run([&](int thread, int) {
+      Room room(memory + thread * (each + kAlign), heads, queries, width);
+      for (int64_t i = next++; i < n * parts; i = next++) {
+        const int64_t part = i % parts;
+        attend(room, out, q, pages, items[static_cast<size_t>(i / parts)], shape.n_kv_heads * part / parts,
+               shape.n_kv_heads * (part + 1) / parts, shape);
       }
-    };
-    pool_.run(work);
+    });
   }
 
  private:
+  using F = typename S::F;
+  static constexpr int64_t kRows = 16;  // of one sequence, that share a look at the keys
+  static constexpr int64_t kKeys = 64;  // of a block
+  static constexpr int64_t kAlign = 16;  // floats between the threads' rooms
+
   struct Item {
     int64_t row;
-    int64_t position;
+    int64_t rows;
+    int64_t position;  // of the first row
     const int32_t* pages;
   };
-  using F = typename S::F;
 
-  static F load(const float* p) { return S::load(p); }
-  static F load(const uint16_t* p) { return S::load(p, HalfTag{}); }
-  static F load_partial(const float* p, int64_t n) { return S::load_partial(p, n); }
-  static F load_partial(const uint16_t* p, int64_t n) { return S::load_partial(p, n, HalfTag{}); }
+  // What the queries of one key head keep between blocks; a query is a row's head.
+  struct Queries {
+    float *q, *out;    // [queries, width]; q comes times the scale
+    float *top, *sum;  // [queries]
+  };
 
-  template <class T>
-  static void attend(float* out, const float* q, const KvPages& pages, const Item& item, int64_t kv_head,
-                     const AttentionShape& shape, float* weights) {
-    const int64_t e = shape.head_dim, len = pages.page_len(), stride = shape.n_kv_heads * e;
-    float top = -INFINITY, sum = 0;
-    std::fill(out, out + e, 0.0f);
-    for (int64_t begin = 0; begin <= item.position; begin += len) {
-      const int64_t n = std::min(len, item.position + 1 - begin);
-      const int64_t at = item.pages[begin / len] * len * stride + kv_head * e;
-      const T* keys = pages.k.as<const T>() + at;
-      const T* values = pages.v.as<const T>() + at;
-      float block_top = top;
-      for (int64_t j = 0; j < n; ++j) {
-        weights[j] = dot_key(q, keys + j * stride, e) * static_cast<float>(shape.scale);
-        block_top = std::max(block_top, weights[j]);
-      }
-      // Scores are made relative to the largest so far; what was summed before is brought to the same measure.
-      const float rescale = top == -INFINITY ? 0.0f : exp_scalar(top - block_top);
-      float block_sum = 0;
-      for (int64_t j = 0; j < n; ++j) block_sum += weights[j] = exp_scalar(weights[j] - block_top);
-      sum = sum * rescale + block_sum;
-      top = block_top;
-      add_values(out, values, weights, n, stride, e, rescale);
+  // What one thread works in. Rows are padded to whole vectors with zeros.
+  struct Room {
+    Room(float* at, int64_t heads, int64_t queries, int64_t padded_width) : width(padded_width), each(queries * (2 * width + 2)) {
+      const auto take = [&at](int64_t n) { return at += n, at - n; };
+      kept = take(heads * each);
+      p = take(queries * kKeys);
+      rescale = take(round_up<S>(queries));
+      for (float** part : {&k, &v, &k_t}) *part = take(kKeys * width);
     }
-    for (int64_t i = 0; i < e; ++i) out[i] /= sum;
+    Queries of_head(int64_t head, int64_t queries) const {
+      float* at = kept + head * each;
+      return {at, at + queries * width, at + 2 * queries * width, at + 2 * queries * width + queries};
+    }
+    int64_t width;
+    int64_t each;
+    float* kept;     // of every head
+    float* p;        // [queries, kKeys]
+    float* rescale;  // [queries]
+    float *k, *v;    // [kKeys, width]
+    float* k_t;      // [width, kKeys]
+  };
+
+  // Some rows of a sequence, key heads [head_begin, head_end).
+  static void attend(const Room& room, TensorView out, TensorView q, const KvPages& pages, const Item& item, int64_t head_begin,
+                     int64_t head_end, const AttentionShape& s) {
+    const int64_t e = s.head_dim, group = s.n_heads / s.n_kv_heads, queries = item.rows * group, width = room.width;
+    const auto at = [&](int64_t head, int64_t i) { return ((item.row + i / group) * s.n_heads + head * group + i % group) * e; };
+    const F scale = S::set1(static_cast<float>(s.scale));
+    for (int64_t head = head_begin; head < head_end; ++head) {
+      const Queries mine = room.of_head(head - head_begin, queries);
+      for (int64_t i = 0; i < queries; ++i) {
+        const float* from = q.f32() + at(head, i);
+        for (int64_t j = 0; j < e; j += S::kLanes) S::store(mine.q + i * width + j, S::mul(load_up_to<S>(from + j, e - j), scale));
+      }
+      std::fill(mine.out, mine.out + queries * width, 0.0f);
+      std::fill(mine.sum, mine.sum + queries, 0.0f);
+      std::fill(mine.top, mine.top + queries, -INFINITY);
+    }
+    const int64_t last = item.position + item.rows;  // keys that the last row sees
+    for (int64_t begin = 0; begin < last; begin += kKeys) {
+      const int64_t keys = std::min(kKeys, last - begin);
+      for (int64_t head = head_begin; head < head_end; ++head) {
+        const Queries mine = room.of_head(head - head_begin, queries);
+        load_keys(room.k, pages.k, item, begin, keys, head, s);
+        load_keys(room.v, pages.v, item, begin, keys, head, s);
+        turn<S>(room.k_t, kKeys, room.k, keys, width);
+        small_product<S, Start::kZero>(room.p, kKeys, queries, round_up<S>(keys), e, {mine.q, width, 1}, room.k_t, kKeys);
+        weigh(room, mine, item, begin, keys, group, queries);
+        small_product<S, Start::kSum>(mine.out, width, queries, width, keys, {room.p, kKeys, 1}, room.v, width);
+      }
+    }
+    for (int64_t head = head_begin; head < head_end; ++head) {
+      const Queries mine = room.of_head(head - head_begin, queries);
+      for (int64_t i = 0; i < queries; ++i) {
+        float* to = out.f32() + at(head, i);
+        const float* from = mine.out + i * width;
+        const F factor = S::set1(1.0f / mine.sum[i]);
+        over_vectors<S>(e, [&](auto load, auto store) { store(to, S::mul(load(from), factor)); });
+      }
+    }
   }
 
-  static float exp_scalar(float x) { return std::exp(x); }
-
-  template <class T>
-  static float dot_key(const float* q, const T* key, int64_t e) {
-    F sum = S::zero();
-    int64_t i = 0;
-    for (; i + S::kLanes <= e; i += S::kLanes) sum = S::fma(S::load(q + i), load(key + i), sum);
-    if (i < e) sum = S::fma(S::load_partial(q + i, e - i), load_partial(key + i, e - i), sum);
-    return S::sum(sum);
+  // Scores to weights relative to the largest score so far; what was summed before is brought to the same measure. Rows that see
+  // nothing of this block stay as they are.
+  static void weigh(const Room& room, const Queries& mine, const Item& item, int64_t begin, int64_t keys, int64_t group,
+                    int64_t queries) {
+    const auto seen = [&](int64_t query) { return std::clamp<int64_t>(item.position + query / group + 1 - begin, 0, keys); };
+    for (int64_t i = 0; i < queries; ++i) {
+      const float before = mine.top[i];
+      if (seen(i) > 0) mine.top[i] = std::max(before, largest<S>(room.p + i * kKeys, seen(i)));
+      room.rescale[i] = before == mine.top[i] ? 0.0f : before - mine.top[i];  // −∞ at first
+    }
+    for (int64_t i = 0; i < queries; i += S::kLanes) S::store(room.rescale + i, exp<S>(S::load(room.rescale + i)));
+    for (int64_t i = 0; i < queries; ++i) {
+      const float factor = room.rescale[i];
+      mine.sum[i] = mine.sum[i] * factor + exponentials<S>(room.p + i * kKeys, seen(i), round_up<S>(keys), mine.top[i]);
+      if (factor == 1.0f) continue;
+      float* out = mine.out + i * room.width;
+      for (int64_t j = 0; j < room.width; j += S::kLanes) S::store(out + j, S::mul(S::load(out + j), S::set1(factor)));
+    }
   }
 
-  template <class T>
-  static void add_values(float* out, const T* values, const float* weights, int64_t n, int64_t stride, int64_t e, float rescale) {
-    for (int64_t i = 0; i < e; i += S::kLanes) {
-      const int64_t here = std::min(S::kLanes, e - i);
-      const bool whole = here == S::kLanes;
-      F sum = S::mul(whole ? S::load(out + i) : S::load_partial(out + i, here), S::set1(rescale));
-      for (int64_t j = 0; j < n; ++j) {
-        const F value = whole ? load(values + j * stride + i) : load_partial(values + j * stride + i, here);
-        sum = S::fma(S::set1(weights[j]), value, sum);
-      }
-      whole ? S::store(out + i, sum) : S::store_partial(out + i, sum, here);
+  static void load_keys(float* to, TensorView from, const Item& item, int64_t begin, int64_t n, int64_t kv_head,
+                        const AttentionShape& s) {
+    if (from.dtype == DType::kF16) {
+      load_keys(to, from.as<const uint16_t>(), from.shape[1], item, begin, n, kv_head, s);
+    } else {
+      load_keys(to, from.as<const float>(), from.shape[1], item, begin, n, kv_head, s);
     }
+  }
+  template <class T>
+  static void load_keys(float* to, const T* from, int64_t page_len, const Item& item, int64_t begin, int64_t n, int64_t kv_head,
+                        const AttentionShape& s) {
+    const int64_t e = s.head_dim;
+    for (int64_t j = 0; j < n; ++j, to += round_up<S>(e)) {
+      const int64_t slot = item.pages[(begin + j) / page_len] * page_len + (begin + j) % page_len;
+      const T* row = from + (slot * s.n_kv_heads + kv_head) * e;
+      for (int64_t i = 0; i < e; i += S::kLanes) S::store(to + i, widened(row + i, e - i));
+    }
+  }
+  static F widened(const float* p, int64_t n) { return load_up_to<S>(p, n); }
+  static F widened(const uint16_t* p, int64_t n) {
+    return n >= S::kLanes ? S::load(p, HalfTag{}) : S::load_partial(p, n, HalfTag{});
   }
 
   ThreadPool& pool_;
+  Scratch scratch_;
 };
 
 }  // namespace owlet::cpu

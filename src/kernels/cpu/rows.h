@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <cmath>
 #include <span>
-#include <vector>
 
 #include "core/tensor.h"
 #include "core/thread_pool.h"
@@ -38,31 +37,31 @@ class Rows {
   void rms_norm_backward(TensorView dx, Into into, TensorView dweight, TensorView dout, TensorView x, const float* weight,
                          TensorView rstd) {
     const int64_t d = x.cols(), chunks = (x.rows() + kChunk - 1) / kChunk;
-    partial_.assign(static_cast<size_t>(chunks * d), 0.0f);
+    float* partial = partial_.get<float>(chunks * d);
     pool_.parallel_for(chunks, 1, [&](int64_t first, int64_t last) {
-      std::vector<float> weighted(static_cast<size_t>(d));
+      std::fill(partial + first * d, partial + last * d, 0.0f);
       for (int64_t r = first * kChunk; r < std::min(x.rows(), last * kChunk); ++r) {
         const float* xr = x.f32() + r * d;
         const float* dr = dout.f32() + r * d;
         float* to = dx.f32() + r * d;
-        float* dw = partial_.data() + r / kChunk * d;
-        const F scale = S::set1(rstd.f32()[r]);
+        float* dw = partial + r / kChunk * d;
+        const float s = rstd.f32()[r];
+        const F scale = S::set1(s);
+        F sum = S::zero();
         over_vectors<S>(d, [&](auto load, auto store) {
           store(dw, S::fma(S::mul(load(xr), scale), load(dr), load(dw)));
-          store(weighted.data(), S::mul(load(dr), load(weight)));
+          sum = S::fma(S::mul(load(dr), load(weight)), load(xr), sum);
         });
-        const float s = rstd.f32()[r];
-        const float mean = dot<S>(weighted.data(), xr, d) / static_cast<float>(d);
-        const F pull = S::set1(-mean * s * s * s);
+        const F pull = S::set1(-S::sum(sum) / static_cast<float>(d) * s * s * s);
         over_vectors<S>(d, [&](auto load, auto store) {
-          F value = S::fma(load(xr), pull, S::mul(load(weighted.data()), scale));
+          F value = S::fma(load(xr), pull, S::mul(S::mul(load(dr), load(weight)), scale));
           if (into == Into::kAdd) value = S::add(load(to), value);
           store(to, value);
         });
       }
     });
     for (int64_t c = 0; c < chunks; ++c) {
-      for (int64_t i = 0; i < d; ++i) dweight.f32()[i] += partial_[static_cast<size_t>(c * d + i)];
+      for (int64_t i = 0; i < d; ++i) dweight.f32()[i] += partial[c * d + i];
     }
   }
 
@@ -173,15 +172,15 @@ class Rows {
 
   double sum_of_squares(TensorView x) {
     const int64_t n = x.numel(), chunks = (n + kSumChunk - 1) / kSumChunk;
-    std::vector<double> sums(static_cast<size_t>(chunks));
+    double* sums = partial_.get<double>(chunks);
     pool_.parallel_for(chunks, 1, [&](int64_t begin, int64_t end) {
       for (int64_t c = begin; c < end; ++c) {
         const float* p = x.f32() + c * kSumChunk;
-        sums[static_cast<size_t>(c)] = static_cast<double>(dot<S>(p, p, std::min(kSumChunk, n - c * kSumChunk)));
+        sums[c] = static_cast<double>(dot<S>(p, p, std::min(kSumChunk, n - c * kSumChunk)));
       }
     });
     double total = 0;
-    for (double sum : sums) total += sum;
+    for (int64_t c = 0; c < chunks; ++c) total += sums[c];
     return total;
   }
 
@@ -216,7 +215,7 @@ class Rows {
   }
 
   ThreadPool& pool_;
-  std::vector<float> partial_;
+  Scratch partial_;
 };
 
 }  // namespace owlet::cpu
