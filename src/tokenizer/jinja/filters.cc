@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 #include "tokenizer/jinja/interpreter.h"
 #include "tokenizer/jinja/text_ops.h"
@@ -148,16 +149,28 @@ bool less_without_case(const Value& a, const Value& b, bool case_sensitive) {
   return less(a, b);
 }
 
+// Sorts by keys[i] of items[i]; equal ones stay in order.
+std::vector<Value> sorted(std::vector<Value> items, const std::vector<Value>& keys, bool case_sensitive, bool reverse) {
+  std::vector<size_t> order(items.size());
+  std::iota(order.begin(), order.end(), size_t{0});
+  std::sort(order.begin(), order.end(), [&](size_t a, size_t b) {
+    const Value &x = keys[reverse ? b : a], &y = keys[reverse ? a : b];
+    if (less_without_case(x, y, case_sensitive)) return true;
+    return a < b && !less_without_case(y, x, case_sensitive);
+  });
+  std::vector<Value> out;
+  for (const size_t i : order) out.push_back(std::move(items[i]));
+  return out;
+}
+
 Value sort(Interpreter& interpreter, const Value& value, const Arguments& arguments) {
   const bool reverse = flag(arguments, 0, "reverse", false), exact = flag(arguments, 1, "case_sensitive", false);
   const Value* attribute = arguments.find(2, "attribute");
   std::vector<Value> items = elements_of(value);
   interpreter.charge(items.size() * 64 * 16);
-  const auto key = [&](const Value& item) { return attribute ? attribute_of(interpreter, item, *attribute) : item; };
-  std::stable_sort(items.begin(), items.end(), [&](const Value& a, const Value& b) {
-    return reverse ? less_without_case(key(b), key(a), exact) : less_without_case(key(a), key(b), exact);
-  });
-  return Value::list(std::move(items));
+  std::vector<Value> keys;
+  for (const Value& item : items) keys.push_back(attribute ? attribute_of(interpreter, item, *attribute) : item);
+  return Value::list(sorted(std::move(items), keys, exact, reverse));
 }
 
 Value items_of(Interpreter&, const Value& value, const Arguments&) {
@@ -175,11 +188,9 @@ Value dictsort(Interpreter& interpreter, const Value& value, const Arguments& ar
   const size_t place = by && by->str().bytes() == "value" ? 1 : 0;
   std::vector<Value> pairs = elements_of(items_of(interpreter, value, {}));
   interpreter.charge(pairs.size() * 64 * 16);
-  std::stable_sort(pairs.begin(), pairs.end(), [&](const Value& a, const Value& b) {
-    const Value &x = a.as_list().items[place], &y = b.as_list().items[place];
-    return reverse ? less_without_case(y, x, exact) : less_without_case(x, y, exact);
-  });
-  return Value::list(std::move(pairs));
+  std::vector<Value> keys;
+  for (const Value& pair : pairs) keys.push_back(pair.as_list().items[place]);
+  return Value::list(sorted(std::move(pairs), keys, exact, reverse));
 }
 
 Value first_or_last(const Value& value, bool first) {

@@ -58,7 +58,7 @@ class Writer {
     std::vector<const std::pair<Value, Value>*> entries;
     for (const auto& entry : dict.entries) entries.push_back(&entry);
     if (style_.sort_keys) {
-      std::stable_sort(entries.begin(), entries.end(), [](auto* a, auto* b) { return less(a->first, b->first); });
+      std::sort(entries.begin(), entries.end(), [](auto* a, auto* b) { return less(a->first, b->first); });
     }
     own("{");
     for (size_t i = 0; i < entries.size(); ++i) {

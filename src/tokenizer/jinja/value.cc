@@ -205,7 +205,9 @@ bool equal(const Value& a, const Value& b) {
 
 bool less(const Value& a, const Value& b) {
   if (a.is_number() && b.is_number()) {
-    return a.is_float() || b.is_float() ? a.as_double() < b.as_double() : a.as_int() < b.as_int();
+    if (!a.is_float() && !b.is_float()) return a.as_int() < b.as_int();
+    if (std::isnan(a.as_double()) || std::isnan(b.as_double())) throw Failure("nan has no order");
+    return a.as_double() < b.as_double();
   }
   if (a.is_string() && b.is_string()) return a.text().bytes() < b.text().bytes();
   if (a.is_list() && b.is_list()) {
