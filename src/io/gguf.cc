@@ -1,7 +1,11 @@
 #include "io/gguf.h"
 
+#include <algorithm>
 #include <bit>
 #include <cstring>
+#include <optional>
+
+#include "io/gguf_types.h"
 
 namespace owlet {
 namespace fs = std::filesystem;
@@ -9,33 +13,48 @@ namespace {
 
 static_assert(std::endian::native == std::endian::little, "the format is little-endian and mapped as it is");
 
-constexpr uint32_t kVersion = 3;
-constexpr uint64_t kAlignment = 32;
-constexpr std::string_view kMagic = "GGUF";
-// Metadata types.
-enum : uint32_t { kU8, kI8, kU16, kI16, kU32, kI32, kF32, kBool, kString, kArray, kU64, kI64, kF64 };
-
-struct TensorType {
-  uint32_t id;
-  std::string_view name;
-  int dtype;  // −1: known, not read
-};
-constexpr TensorType kTensorTypes[] = {
-    {0, "f32", static_cast<int>(DType::kF32)},   {1, "f16", static_cast<int>(DType::kF16)},
-    {2, "q4_0", static_cast<int>(DType::kQ4_0)}, {3, "q4_1", -1},
-    {6, "q5_0", -1},                             {7, "q5_1", -1},
-    {8, "q8_0", static_cast<int>(DType::kQ8_0)}, {10, "q2_k", -1},
-    {11, "q3_k", -1},                            {12, "q4_k", -1},
-    {13, "q5_k", -1},                            {14, "q6_k", static_cast<int>(DType::kQ6_K)},
-    {20, "iq4_nl", -1},                          {23, "iq4_xs", -1},
-    {26, "i32", static_cast<int>(DType::kI32)},  {30, "bf16", static_cast<int>(DType::kBF16)}};
+// Far above what models have; they bound the memory that a hostile file can ask for.
+constexpr uint64_t kMaxKeys = 1 << 16;
+constexpr uint64_t kMaxTensors = 1 << 17;
+constexpr uint64_t kMaxListElements = 1 << 21;
+constexpr uint64_t kMaxElements = uint64_t{1} << 48;  // of a tensor; leaves room to multiply by bytes
+constexpr uint64_t kMaxNameBytes = 65535;             // of a key or a tensor's name
 
 template <class... Args>
 Error corrupt(fmt::format_string<Args...> format, Args&&... args) {
   return make_error(ErrorCode::kCorrupt, format, std::forward<Args>(args)...);
 }
 
-uint64_t align_up(uint64_t n, uint64_t alignment) { return (n + alignment - 1) / alignment * alignment; }
+template <class T>
+T load(const std::byte* at) {
+  T value;
+  std::memcpy(&value, at, sizeof value);
+  return value;
+}
+
+// A number at `at`, whose bytes are there; nothing where the type is another kind of number, or beyond int64.
+std::optional<int64_t> load_int(uint32_t type, const std::byte* at) {
+  switch (type) {
+    case gguf::kU8: return load<uint8_t>(at);
+    case gguf::kI8: return load<int8_t>(at);
+    case gguf::kU16: return load<uint16_t>(at);
+    case gguf::kI16: return load<int16_t>(at);
+    case gguf::kU32: return load<uint32_t>(at);
+    case gguf::kI32: return load<int32_t>(at);
+    case gguf::kI64: return load<int64_t>(at);
+    case gguf::kU64: {
+      const auto value = load<uint64_t>(at);
+      return value > INT64_MAX ? std::nullopt : std::optional(static_cast<int64_t>(value));
+    }
+    default: return std::nullopt;
+  }
+}
+
+std::optional<double> load_float(uint32_t type, const std::byte* at) {
+  if (type == gguf::kF32) return load<float>(at);
+  if (type == gguf::kF64) return load<double>(at);
+  return std::nullopt;
+}
 
 }  // namespace
 
@@ -45,20 +64,23 @@ class GgufReader {
   explicit GgufReader(GgufFile& file) : file_(file), bytes_(file.file_->bytes()) {}
 
   Status read() {
-    if (bytes_.size() < kMagic.size() || std::memcmp(bytes_.data(), kMagic.data(), kMagic.size()) != 0) {
+    if (!std::string_view(reinterpret_cast<const char*>(bytes_.data()), bytes_.size()).starts_with(gguf::kMagic)) {
       return corrupt("not a GGUF file");
     }
-    at_ = kMagic.size();
-    OWLET_ASSIGN(const uint32_t version, scalar<uint32_t>());
-    if (version != 2 && version != 3) return make_error(ErrorCode::kUnsupported, "GGUF version {}; read are 2 and 3", version);
-    OWLET_ASSIGN(const uint64_t n_tensors, scalar<uint64_t>());
-    OWLET_ASSIGN(const uint64_t n_keys, scalar<uint64_t>());
-    // A key takes at least 13 bytes, a tensor's description at least 24: more cannot be in the file.
-    if (n_keys > left() / 13) return corrupt("{} metadata keys do not fit in the file", n_keys);
+    at_ = gguf::kMagic.size();
+    OWLET_ASSIGN(const auto version, scalar<uint32_t>());
+    if (version != 2 && version != 3) {
+      return make_error(ErrorCode::kUnsupported, "GGUF version {}{}; read are 2 and 3, little-endian", version & 0xffff ? version : version >> 24,
+                        version & 0xffff ? "" : ", big-endian");
+    }
+    OWLET_ASSIGN(const auto n_tensors, scalar<uint64_t>());
+    OWLET_ASSIGN(const auto n_keys, scalar<uint64_t>());
+    if (n_keys > kMaxKeys) return corrupt("{} metadata keys; at most {} are read", n_keys, kMaxKeys);
+    if (n_tensors > kMaxTensors) return corrupt("{} tensors; at most {} are read", n_tensors, kMaxTensors);
     for (uint64_t i = 0; i < n_keys; ++i) OWLET_TRY(read_key());
-    if (n_tensors > left() / 24) return corrupt("{} tensors do not fit in the file", n_tensors);
     for (uint64_t i = 0; i < n_tensors; ++i) OWLET_TRY(read_tensor_info());
-    return finish();
+    OWLET_TRY(find_data());
+    return check_places();
   }
 
  private:
@@ -67,86 +89,70 @@ class GgufReader {
   template <class T>
   Result<T> scalar() {
     if (left() < sizeof(T)) return corrupt("the file ends at byte {} inside a number", bytes_.size());
-    T value;
-    std::memcpy(&value, bytes_.data() + at_, sizeof(T));
+    const T value = load<T>(bytes_.data() + at_);
     at_ += sizeof(T);
     return value;
   }
 
-  Result<std::string> string() {
-    OWLET_ASSIGN(const uint64_t length, scalar<uint64_t>());
+  Result<std::string_view> string() {
+    OWLET_ASSIGN(const auto length, scalar<uint64_t>());
     if (length > left()) return corrupt("a text of {} bytes goes past the end of the file", length);
-    std::string text(reinterpret_cast<const char*>(bytes_.data()) + at_, length);
+    const std::string_view text(reinterpret_cast<const char*>(bytes_.data()) + at_, length);
     at_ += length;
     return text;
   }
 
-  template <class T>
-  Result<GgufValue> number() {
-    OWLET_ASSIGN(const T value, scalar<T>());
-    if constexpr (std::is_floating_point_v<T>) {
-      return GgufValue(static_cast<double>(value));
-    } else {
-      if (std::is_same_v<T, uint64_t> && static_cast<uint64_t>(value) > INT64_MAX) return corrupt("the number {} is too large", value);
-      return GgufValue(static_cast<int64_t>(value));
-    }
+  Result<std::string> name() {
+    OWLET_ASSIGN(const std::string_view text, string());
+    if (text.size() > kMaxNameBytes) return corrupt("a name of {} bytes; at most {} are allowed", text.size(), kMaxNameBytes);
+    return std::string(text);
   }
 
   Result<GgufValue> value(uint32_t type) {
-    switch (type) {
-      case kU8: return number<uint8_t>();
-      case kI8: return number<int8_t>();
-      case kU16: return number<uint16_t>();
-      case kI16: return number<int16_t>();
-      case kU32: return number<uint32_t>();
-      case kI32: return number<int32_t>();
-      case kU64: return number<uint64_t>();
-      case kI64: return number<int64_t>();
-      case kF32: return number<float>();
-      case kF64: return number<double>();
-      case kBool: {
-        OWLET_ASSIGN(const uint8_t byte, scalar<uint8_t>());
-        if (byte > 1) return corrupt("a truth value is {}", byte);
-        return GgufValue(byte == 1);
-      }
-      case kString: {
-        OWLET_ASSIGN(std::string text, string());
-        return GgufValue(std::move(text));
-      }
-      case kArray: return array();
-      default: return corrupt("unknown metadata type {}", type);
+    if (type == gguf::kArray) return list();
+    if (type == gguf::kString) {
+      OWLET_ASSIGN(const std::string_view text, string());
+      return GgufValue(text);
     }
+    const uint64_t size = gguf::value_bytes(type);
+    if (size == 0) return corrupt("unknown metadata type {}", type);
+    if (left() < size) return corrupt("the file ends at byte {} inside a number", bytes_.size());
+    const std::byte* at = bytes_.data() + at_;
+    at_ += size;
+    if (type == gguf::kBool) {
+      if (load<uint8_t>(at) > 1) return corrupt("a truth value is {}", load<uint8_t>(at));
+      return GgufValue(load<uint8_t>(at) == 1);
+    }
+    if (const auto number = load_float(type, at)) return GgufValue(*number);
+    if (const auto number = load_int(type, at)) return GgufValue(*number);
+    return corrupt("the number {} is too large", load<uint64_t>(at));
   }
 
   // A list of one type; lists of lists do not occur in model files and are refused.
-  Result<GgufValue> array() {
-    OWLET_ASSIGN(const uint32_t type, scalar<uint32_t>());
-    OWLET_ASSIGN(const uint64_t n, scalar<uint64_t>());
-    if (type == kArray) return make_error(ErrorCode::kUnsupported, "lists of lists are not read");
-    const uint64_t least = type == kString ? 8 : 1;
-    if (n > left() / least) return corrupt("a list of {} does not fit in the file", n);
-    switch (type) {
-      case kString: return list<std::string>(type, n);
-      case kBool: return list<bool>(type, n);
-      case kF32:
-      case kF64: return list<double>(type, n);
-      default: return list<int64_t>(type, n);
+  Result<GgufValue> list() {
+    GgufList list;
+    OWLET_ASSIGN(list.type, scalar<uint32_t>());
+    OWLET_ASSIGN(list.count, scalar<uint64_t>());
+    const uint64_t begin = at_;
+    const uint64_t size = gguf::value_bytes(list.type);
+    if (size != 0) {
+      if (list.count > left() / size) return corrupt("a list of {} does not fit in the file", list.count);
+      at_ += list.count * size;
+    } else if (list.type == gguf::kString) {
+      if (list.count > left() / sizeof(uint64_t)) return corrupt("a list of {} does not fit in the file", list.count);
+      for (uint64_t i = 0; i < list.count; ++i) {
+        if (auto text = string(); !text.ok()) return std::move(text).error();
+      }
+    } else {
+      return make_error(ErrorCode::kUnsupported, "lists of type {} are not read", list.type);
     }
-  }
-
-  template <class T>
-  Result<GgufValue> list(uint32_t type, uint64_t n) {
-    std::vector<T> items;
-    for (uint64_t i = 0; i < n; ++i) {
-      OWLET_ASSIGN(GgufValue item, value(type));
-      items.push_back(std::get<T>(std::move(item)));
-    }
-    return GgufValue(std::move(items));
+    list.bytes = bytes_.subspan(begin, at_ - begin);
+    return GgufValue(list);
   }
 
   Status read_key() {
-    OWLET_ASSIGN(std::string key, string());
-    OWLET_ASSIGN(const uint32_t type, scalar<uint32_t>());
+    OWLET_ASSIGN(std::string key, name());
+    OWLET_ASSIGN(const auto type, scalar<uint32_t>());
     auto read = value(type);
     if (!read.ok()) return std::move(read).error().in(key);
     if (!file_.metadata_.emplace(key, std::move(read).value()).second) return corrupt("the key '{}' stands twice", key);
@@ -154,31 +160,61 @@ class GgufReader {
   }
 
   Status read_tensor_info() {
-    OWLET_ASSIGN(std::string name, string());
+    OWLET_ASSIGN(std::string name, this->name());
     GgufFile::Info info;
-    OWLET_ASSIGN(const uint32_t n_dims, scalar<uint32_t>());
-    if (n_dims < 1 || n_dims > Shape::kMaxRank) return corrupt("tensor '{}' has {} dimensions", name, n_dims);
+    OWLET_ASSIGN(info.n_dims, scalar<uint32_t>());
+    if (info.n_dims < 1 || info.n_dims > Shape::kMaxRank) return corrupt("tensor '{}' has {} dimensions", name, info.n_dims);
     uint64_t numel = 1;
-    for (uint32_t i = 0; i < n_dims; ++i) {
-      OWLET_ASSIGN(const uint64_t dim, scalar<uint64_t>());
-      if (dim == 0 || dim > (uint64_t{1} << 48) / numel) return corrupt("tensor '{}' has an impossible shape", name);
-      numel *= dim;
-      info.dims.push_back(dim);
+    for (uint32_t i = 0; i < info.n_dims; ++i) {
+      OWLET_ASSIGN(info.dims[i], scalar<uint64_t>());
+      if (info.dims[i] == 0 || info.dims[i] > kMaxElements / numel) return corrupt("tensor '{}' has an impossible shape", name);
+      numel *= info.dims[i];
     }
     OWLET_ASSIGN(info.type, scalar<uint32_t>());
     OWLET_ASSIGN(info.offset, scalar<uint64_t>());
-    if (!file_.tensors_.emplace(name, std::move(info)).second) return corrupt("tensor '{}' stands twice", name);
+    if (const gguf::TensorType* type = gguf::find_tensor_type(info.type)) {
+      if (info.dims[0] % type->block_size != 0) {
+        return corrupt("rows of tensor '{}' have {} elements, not a multiple of {}", name, info.dims[0], type->block_size);
+      }
+      info.bytes = numel / type->block_size * type->block_bytes;
+    }
+    if (!file_.tensors_.emplace(name, info).second) return corrupt("tensor '{}' stands twice", name);
     return {};
   }
 
-  Status finish() {
-    OWLET_ASSIGN(const int64_t alignment, file_.int_or("general.alignment", kAlignment));
-    if (alignment < 8 || alignment > (1 << 20) || !std::has_single_bit(static_cast<uint64_t>(alignment))) {
-      return corrupt("general.alignment is {}", alignment);
+  Status find_data() {
+    int64_t alignment = gguf::kAlignment;
+    if (const auto it = file_.metadata_.find("general.alignment"); it != file_.metadata_.end()) {
+      const auto* value = std::get_if<int64_t>(&it->second);
+      if (!value || *value < 8 || *value > (1 << 20) || !std::has_single_bit(static_cast<uint64_t>(*value))) {
+        return corrupt("general.alignment must be a power of two from 8 to 2^20");
+      }
+      alignment = *value;
     }
-    file_.data_begin_ = align_up(at_, static_cast<uint64_t>(alignment));
     for (const auto& [name, info] : file_.tensors_) {
       if (info.offset % static_cast<uint64_t>(alignment) != 0) return corrupt("tensor '{}' is not aligned", name);
+    }
+    file_.data_begin_ = gguf::align_up(at_, static_cast<uint64_t>(alignment));
+    return {};
+  }
+
+  // Every tensor lies inside the file and on bytes of its own.
+  Status check_places() const {
+    const uint64_t data_bytes = bytes_.size() - std::min<uint64_t>(bytes_.size(), file_.data_begin_);
+    std::vector<const std::pair<const std::string, GgufFile::Info>*> order;
+    for (const auto& tensor : file_.tensors_) {
+      if (tensor.second.offset > data_bytes || tensor.second.bytes > data_bytes - tensor.second.offset) {
+        return Error{ErrorCode::kCorrupt, fmt::format("tensor '{}' goes past the end of the file", tensor.first),
+                     "the file seems cut short: fetch it again"};
+      }
+      order.push_back(&tensor);
+    }
+    std::sort(order.begin(), order.end(), [](const auto* a, const auto* b) { return a->second.offset < b->second.offset; });
+    for (size_t i = 1; i < order.size(); ++i) {
+      const GgufFile::Info& before = order[i - 1]->second;
+      if (order[i]->second.offset < before.offset + std::max<uint64_t>(before.bytes, 1)) {
+        return corrupt("tensors '{}' and '{}' overlap", order[i - 1]->first, order[i]->first);
+      }
     }
     return {};
   }
@@ -206,11 +242,46 @@ Result<T> GgufFile::get(std::string_view key, const char* expected) const {
   return *value;
 }
 
+template <class T>
+Result<std::vector<T>> GgufFile::get_list(std::string_view key, const char* expected) const {
+  OWLET_ASSIGN(const GgufList list, get<GgufList>(key, expected));
+  if (list.count > kMaxListElements) {
+    return make_error(ErrorCode::kTooLarge, "{}: '{}' has {} elements; at most {} are read", path_.string(), key, list.count,
+                      kMaxListElements);
+  }
+  const auto wrong = [&] { return corrupt("{}: '{}' must be {}", path_.string(), key, expected); };
+  const std::byte* at = list.bytes.data();
+  std::vector<T> items;
+  items.reserve(list.count);
+  for (uint64_t i = 0; i < list.count; ++i) {
+    if constexpr (std::is_same_v<T, std::string>) {
+      if (list.type != gguf::kString) return wrong();
+      const auto length = load<uint64_t>(at);
+      items.emplace_back(reinterpret_cast<const char*>(at) + sizeof length, length);
+      at += sizeof length + length;
+    } else {
+      std::optional<T> item;
+      if constexpr (std::is_same_v<T, double>) {
+        item = load_float(list.type, at);
+      } else {
+        item = load_int(list.type, at);
+      }
+      if (!item) return wrong();
+      items.push_back(*item);
+      at += gguf::value_bytes(list.type);
+    }
+  }
+  return items;
+}
+
 Result<int64_t> GgufFile::get_int(std::string_view key) const { return get<int64_t>(key, "a whole number"); }
-Result<double> GgufFile::get_float(std::string_view key) const { return get<double>(key, "a number"); }
-Result<std::string> GgufFile::get_string(std::string_view key) const { return get<std::string>(key, "a text"); }
+Result<double> GgufFile::get_float(std::string_view key) const { return get<double>(key, "a number with a fraction"); }
+Result<std::string> GgufFile::get_string(std::string_view key) const {
+  OWLET_ASSIGN(const std::string_view text, get<std::string_view>(key, "a text"));
+  return std::string(text);
+}
 Result<std::vector<std::string>> GgufFile::get_strings(std::string_view key) const {
-  return get<std::vector<std::string>>(key, "a list of texts");
+  return get_list<std::string>(key, "a list of texts");
 }
 Result<int64_t> GgufFile::int_or(std::string_view key, int64_t fallback) const {
   return has(key) ? get_int(key) : Result<int64_t>(fallback);
@@ -218,127 +289,46 @@ Result<int64_t> GgufFile::int_or(std::string_view key, int64_t fallback) const {
 Result<double> GgufFile::float_or(std::string_view key, double fallback) const {
   return has(key) ? get_float(key) : Result<double>(fallback);
 }
+Result<bool> GgufFile::bool_or(std::string_view key, bool fallback) const {
+  return has(key) ? get<bool>(key, "a truth value") : Result<bool>(fallback);
+}
+Result<std::string> GgufFile::string_or(std::string_view key, std::string_view fallback) const {
+  return has(key) ? get_string(key) : Result<std::string>(std::string(fallback));
+}
 Result<std::vector<int64_t>> GgufFile::ints_or_empty(std::string_view key) const {
   if (!has(key)) return std::vector<int64_t>();
-  return get<std::vector<int64_t>>(key, "a list of whole numbers");
+  return get_list<int64_t>(key, "a list of whole numbers");
+}
+Result<std::vector<double>> GgufFile::floats_or_empty(std::string_view key) const {
+  if (!has(key)) return std::vector<double>();
+  return get_list<double>(key, "a list of numbers with a fraction");
+}
+
+std::vector<std::string> GgufFile::tensor_names() const {
+  std::vector<std::string> names;
+  for (const auto& [name, info] : tensors_) names.push_back(name);
+  return names;
 }
 
 Result<Tensor> GgufFile::tensor(std::string_view name) const {
   const auto it = tensors_.find(name);
   if (it == tensors_.end()) return corrupt("{}: tensor '{}' is missing", path_.string(), name);
   const Info& info = it->second;
-  const TensorType* type = nullptr;
-  for (const TensorType& known : kTensorTypes) {
-    if (known.id == info.type) type = &known;
-  }
-  if (!type || type->dtype < 0) {
+  const gguf::TensorType* type = gguf::find_tensor_type(info.type);
+  if (!type || !type->dtype) {
+    std::string read;
+    for (const gguf::TensorType& known : gguf::kTensorTypes) {
+      if (known.dtype) read += fmt::format("{}{}", read.empty() ? "" : ", ", known.name);
+    }
     return Error{ErrorCode::kUnsupported,
                  fmt::format("{}: tensor '{}' is of type {}", path_.string(), name,
                              type ? std::string(type->name) : fmt::format("number {}", info.type)),
-                 "read are f32, f16, bf16, q8_0, q4_0 and q6_k"};
+                 "read are " + read};
   }
-  const auto dtype = static_cast<DType>(type->dtype);
-  const auto block = static_cast<uint64_t>(dtype_info(dtype).block_size);
-  if (info.dims[0] % block != 0) {
-    return corrupt("{}: rows of tensor '{}' have {} elements, not a multiple of {}", path_.string(), name, info.dims[0], block);
-  }
-  std::vector<int64_t> dims(info.dims.rbegin(), info.dims.rend());
-  const TensorView shape_only{nullptr, dtype, Shape(std::span<const int64_t>(dims))};
-  const auto size = static_cast<uint64_t>(shape_only.bytes());
-  const uint64_t file_size = file_->bytes().size();
-  if (data_begin_ > file_size || info.offset > file_size - data_begin_ || size > file_size - data_begin_ - info.offset) {
-    return corrupt("{}: tensor '{}' goes past the end of the file", path_.string(), name);
-  }
+  std::array<int64_t, Shape::kMaxRank> dims;
+  std::reverse_copy(info.dims.begin(), info.dims.begin() + info.n_dims, dims.begin());
   std::byte* data = const_cast<std::byte*>(file_->bytes().data()) + data_begin_ + info.offset;
-  return Tensor({data, dtype, shape_only.shape}, file_);
-}
-
-namespace {
-
-template <class T>
-void append(std::string& out, T value) {
-  out.append(reinterpret_cast<const char*>(&value), sizeof value);
-}
-void append_string(std::string& out, std::string_view text) {
-  append<uint64_t>(out, text.size());
-  out += text;
-}
-uint32_t type_id(DType dtype) {
-  for (const TensorType& type : kTensorTypes) {
-    if (type.dtype == static_cast<int>(dtype)) return type.id;
-  }
-  OWLET_CHECK(false, "[gguf] {} has no number there", to_string(dtype));
-  return 0;
-}
-
-}  // namespace
-
-void GgufWriter::begin_key(const std::string& key, uint32_t type) {
-  ++n_keys_;
-  append_string(metadata_, key);
-  append(metadata_, type);
-}
-void GgufWriter::set_u32(std::string key, uint32_t value) {
-  begin_key(key, kU32);
-  append(metadata_, value);
-}
-void GgufWriter::set_f32(std::string key, float value) {
-  begin_key(key, kF32);
-  append(metadata_, value);
-}
-void GgufWriter::set_bool(std::string key, bool value) {
-  begin_key(key, kBool);
-  append<uint8_t>(metadata_, value ? 1 : 0);
-}
-void GgufWriter::set_string(std::string key, std::string_view value) {
-  begin_key(key, kString);
-  append_string(metadata_, value);
-}
-void GgufWriter::set_strings(std::string key, const std::vector<std::string>& values) {
-  begin_key(key, kArray);
-  append<uint32_t>(metadata_, kString);
-  append<uint64_t>(metadata_, values.size());
-  for (const std::string& value : values) append_string(metadata_, value);
-}
-void GgufWriter::set_i32s(std::string key, const std::vector<int32_t>& values) {
-  begin_key(key, kArray);
-  append<uint32_t>(metadata_, kI32);
-  append<uint64_t>(metadata_, values.size());
-  for (int32_t value : values) append(metadata_, value);
-}
-void GgufWriter::add_tensor(std::string name, DType dtype, Shape shape, RowWriter write_row) {
-  tensors_.push_back({std::move(name), dtype, shape, std::move(write_row)});
-}
-
-Status GgufWriter::write(const fs::path& path) const {
-  std::string head(kMagic);
-  append(head, kVersion);
-  append<uint64_t>(head, tensors_.size());
-  append(head, n_keys_);
-  head += metadata_;
-  uint64_t offset = 0;
-  for (const Pending& tensor : tensors_) {
-    append_string(head, tensor.name);
-    append(head, static_cast<uint32_t>(tensor.shape.rank()));
-    for (int i = tensor.shape.rank(); i-- > 0;) append(head, static_cast<uint64_t>(tensor.shape[i]));
-    append(head, type_id(tensor.dtype));
-    append(head, offset);
-    offset += align_up(static_cast<uint64_t>(TensorView{nullptr, tensor.dtype, tensor.shape}.bytes()), kAlignment);
-  }
-  head.resize(align_up(head.size(), kAlignment), '\0');
-  OWLET_ASSIGN(AtomicFile file, AtomicFile::create(path));
-  OWLET_TRY(file.write(head));
-  std::vector<std::byte> row;
-  for (const Pending& tensor : tensors_) {
-    row.resize(static_cast<size_t>(row_bytes(tensor.dtype, tensor.shape.last())));
-    for (int64_t r = 0; r < tensor.shape.rows(); ++r) {
-      tensor.write_row(r, row.data());
-      OWLET_TRY(file.write(row));
-    }
-    const std::string padding(align_up(file.size(), kAlignment) - file.size(), '\0');
-    OWLET_TRY(file.write(padding));
-  }
-  return file.commit();
+  return Tensor({data, *type->dtype, Shape(std::span<const int64_t>(dims.data(), info.n_dims))}, file_);
 }
 
 }  // namespace owlet

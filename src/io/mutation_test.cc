@@ -1,0 +1,141 @@
+// Thousands of damaged copies of small valid files: each is refused with a message, or loads and can be read to its last byte.
+#include <gtest/gtest.h>
+
+#include "core/file.h"
+#include "core/random.h"
+#include "io/gguf.h"
+#include "io/safetensors.h"
+#include "quant/blocks.h"
+
+namespace owlet {
+namespace {
+namespace fs = std::filesystem;
+
+constexpr int kMutations = 10000;
+
+fs::path scratch(const std::string& name) {
+  const fs::path dir = fs::path(testing::TempDir()) / "owlet_mutation_test";
+  fs::create_directories(dir);
+  return dir / name;
+}
+
+// One to four bytes changed (flipped bits, extremes, other bytes of the file), or the end cut off; most hits are in the head,
+// where the structure is.
+std::string mutate(const std::string& original, size_t head, Random& random) {
+  std::string bytes = original;
+  const uint64_t kind = random.below(8);
+  if (kind == 0) bytes.resize(random.below(bytes.size()));
+  if (kind == 1) bytes.resize(random.below(head));
+  if (kind == 2) bytes.insert(random.below(head), 1 + random.below(8), static_cast<char>(random.below(256)));
+  if (kind == 3) bytes.erase(random.below(head), 1 + random.below(8));
+  if (kind < 4 || bytes.empty()) return bytes;
+  for (uint64_t n = 1 + random.below(4); n > 0; --n) {
+    char& byte = bytes[random.below(random.below(8) ? head : bytes.size())];
+    constexpr char kExtremes[] = {0, 1, '\x7f', '\x80', '\xff'};
+    if (kind < 6) byte = static_cast<char>(byte ^ (1 << random.below(8)));
+    if (kind == 6) byte = kExtremes[random.below(sizeof kExtremes)];
+    if (kind == 7) byte = bytes[random.below(bytes.size())];
+  }
+  return bytes;
+}
+
+// Reads every number of a tensor.
+float touch(const TensorView& tensor) {
+  std::vector<float> row(static_cast<size_t>(tensor.cols()));
+  float sum = 0;
+  for (int64_t r = 0; r < tensor.rows(); ++r) {
+    dequantize_row(tensor.dtype, tensor.row_range(r, r + 1).data, row.data(), tensor.cols());
+    for (const float x : row) sum += x;
+  }
+  return sum;
+}
+
+void expect_clear(const Error& error) { EXPECT_GT(error.message.size(), 10u); }
+
+struct Tally {
+  int loaded = 0, refused = 0;
+};
+
+void read_gguf(const fs::path& path, Tally& tally) {
+  const auto file = GgufFile::open(path);
+  if (!file.ok()) {
+    ++tally.refused;
+    return expect_clear(file.error());
+  }
+  ++tally.loaded;
+  for (const auto& [key, value] : file->metadata()) {
+    (void)file->get_strings(key).ok();
+    (void)file->ints_or_empty(key).ok();
+    (void)file->floats_or_empty(key).ok();
+    (void)file->string_or(key, "").ok();
+  }
+  for (const std::string& name : file->tensor_names()) {
+    const auto tensor = file->tensor(name);
+    if (tensor.ok()) touch(*tensor); else expect_clear(tensor.error());
+  }
+}
+
+void read_safetensors_file(const fs::path& path, Tally& tally) {
+  const auto file = Safetensors::open(path);
+  if (!file.ok()) {
+    ++tally.refused;
+    return expect_clear(file.error());
+  }
+  ++tally.loaded;
+  for (const std::string& name : file->names()) {
+    const auto tensor = file->tensor(name);
+    if (tensor.ok()) touch(*tensor); else expect_clear(tensor.error());
+  }
+}
+
+Tally run(const fs::path& sample, size_t head, void (*read)(const fs::path&, Tally&)) {
+  const auto original = read_file(sample);
+  const fs::path damaged = scratch("damaged");
+  Tally tally;
+  Random random{42};
+  for (int i = 0; i < kMutations; ++i) {
+    // A new file each time, and not atomically: waiting for the device ten thousand times is not what is tested.
+    fs::remove(damaged);
+    std::FILE* file = std::fopen(damaged.c_str(), "wb");
+    const std::string bytes = mutate(*original, head, random);
+    std::fwrite(bytes.data(), 1, bytes.size(), file);
+    std::fclose(file);
+    read(damaged, tally);
+  }
+  return tally;
+}
+
+TEST(Mutation, Gguf) {
+  GgufWriter writer;
+  writer.set_string("general.architecture", "llama");
+  writer.set_u32("general.alignment", 32);
+  writer.set_f32("f", 1.5f);
+  writer.set_bool("b", true);
+  writer.set_strings("tokens", {"a", "bc", "", "defg"});
+  writer.set_i32s("types", {1, 2, 3});
+  writer.set_f32s("scores", {1, 2, 3});
+  const auto zeros = [](int64_t, void*) {};
+  for (const DType dtype : {DType::kF32, DType::kF16, DType::kBF16, DType::kQ8_0, DType::kQ4_0, DType::kQ6_K}) {
+    writer.add_tensor(std::string(to_string(dtype)), dtype, {2, 256}, zeros);
+  }
+  ASSERT_TRUE(writer.write(scratch("sample.gguf")).ok());
+  const Tally tally = run(scratch("sample.gguf"), 640, read_gguf);
+  EXPECT_GT(tally.refused, kMutations / 4);
+  EXPECT_GT(tally.loaded, kMutations / 50);
+}
+
+TEST(Mutation, Safetensors) {
+  std::vector<Tensor> keep;
+  std::vector<std::pair<std::string, TensorView>> tensors;
+  for (const DType dtype : {DType::kF16, DType::kF32, DType::kBF16, DType::kI32, DType::kF64}) {
+    keep.emplace_back(dtype, Shape{3, 5});
+    tensors.emplace_back(std::string(to_string(dtype)), keep.back());
+  }
+  ASSERT_TRUE(write_safetensors(scratch("sample.safetensors"), tensors, {{"k", "v"}}).ok());
+  const Tally tally = run(scratch("sample.safetensors"), 440, read_safetensors_file);
+  EXPECT_GT(tally.refused, kMutations / 4);
+  EXPECT_GT(tally.loaded, kMutations / 50);
+}
+
+}  // namespace
+}  // namespace owlet
