@@ -146,6 +146,25 @@ TEST_P(EachBackend, LinearWithExtremeCodes) {
   }
 }
 
+// Pages are used again by others: what a page holds behind a sequence's end, even NaN, must not reach its
+// results.
+TEST_P(EachBackend, PagesBehindTheEndDoNotMatter) {
+  Backend backend(GetParam());
+  const AttentionShape shape{2, 1, 8, 0.35};
+  const std::vector<int32_t> table{1, 0};
+  const SequenceRows sequence{0, 3, 17, table};
+  Tensor q(DType::kF32, {3, 16}), k(DType::kF32, {2, 16, 1, 8}), v(DType::kF32, {2, 16, 1, 8}),
+      out(DType::kF32, {3, 16});
+  for (int64_t i = 0; i < q.numel(); ++i) q.f32()[i] = static_cast<float>(i % 5) - 2.0f;
+  for (int64_t i = 0; i < k.numel(); ++i) k.f32()[i] = v.f32()[i] = static_cast<float>(i % 7) - 3.0f;
+  backend.ops().attention_paged(out, q, {k, v}, {&sequence, 1}, shape);
+  const std::vector<float> want(out.f32(), out.f32() + out.numel());
+  for (int64_t i = 4 * 8; i < 16 * 8; ++i)
+    k.f32()[i] = v.f32()[i] = NAN;  // page 0 holds positions 16 and on; 20 is the first unused
+  backend.ops().attention_paged(out, q, {k, v}, {&sequence, 1}, shape);
+  EXPECT_EQ(std::memcmp(want.data(), out.f32(), want.size() * sizeof(float)), 0);
+}
+
 TEST_P(EachBackend, EmptyBatch) {
   Backend backend(GetParam());
   for (const Case& c : cases()) {
