@@ -10,7 +10,12 @@ packages_of() {
   done
 }
 
+# Node and its npm count however they came: NodeSource's package brings npm along and conflicts with Debian's.
 is_installed() {
+  case $1 in
+    nodejs | node) command -v node >/dev/null && return 0 ;;
+    npm) command -v npm >/dev/null && return 0 ;;
+  esac
   if [ "$(uname)" = Darwin ]; then
     brew list --versions "$1" >/dev/null 2>&1
   else

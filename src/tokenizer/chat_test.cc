@@ -179,7 +179,10 @@ TEST(EncodeChat, MergesAcrossTheSeam) {
 ChatInput golden_input(const Ordered& test, const std::string& now) {
   ChatInput input;
   input.trusted = test["variables"];
-  for (const char* name : {"messages", "tools", "documents"}) input.untrusted[name] = test.contains(name) ? test[name] : Ordered();
+  input.untrusted = {{"messages", test["messages"]}, {"tools", nullptr}, {"documents", nullptr}};
+  for (const char* name : {"tools", "documents"}) {
+    if (input.trusted.contains(name)) input.untrusted[name] = input.trusted[name];
+  }
   std::tm time{};
   std::sscanf(now.c_str(), "%d-%d-%dT%d:%d:%d", &time.tm_year, &time.tm_mon, &time.tm_mday, &time.tm_hour, &time.tm_min, &time.tm_sec);
   time.tm_year -= 1900;

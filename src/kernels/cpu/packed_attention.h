@@ -149,7 +149,7 @@ class PackedAttention {
       for (int64_t j = 0; j < n; ++j) {
         load_row(rows + j * room.width, from.f32() + ((doc.begin + j) * s.n_kv_heads + kv_head) * s.head_dim, s.head_dim, 1.0f);
       }
-      if (turned) turn<S>(turned, room.stride, rows, n, room.width);
+      if (turned) turn<S>(turned, room.stride, n, room.width, [&](int64_t j, int64_t i) { return S::load(rows + j * room.width + i); });
     };
     load(room.k, room.k_t, k);
     load(room.v, backward ? room.v_t : nullptr, v);

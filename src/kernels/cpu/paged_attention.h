@@ -37,7 +37,7 @@ class PagedAttention {
     const int64_t parts = n >= 4 * pool_.size() ? 1 : std::min<int64_t>(pool_.size(), shape.n_kv_heads);
     const int64_t width = round_up<S>(shape.head_dim), queries = kRows * (shape.n_heads / shape.n_kv_heads);
     const int64_t heads = (shape.n_kv_heads + parts - 1) / parts;
-    const int64_t each = heads * queries * (2 * width + 2) + queries * kKeys + round_up<S>(queries) + 3 * kKeys * width;
+    const int64_t each = heads * queries * (2 * width + 2) + queries * kKeys + round_up<S>(queries) + 2 * kKeys * width;
     float* memory = scratch_.get<float>((each + kAlign) * pool_.size());
     std::atomic<int64_t> next{0};
     pool_.run([&](int thread, int) {
@@ -76,7 +76,7 @@ class PagedAttention {
       kept = take(heads * each);
       p = take(queries * kKeys);
       rescale = take(round_up<S>(queries));
-      for (float** part : {&k, &v, &k_t}) *part = take(kKeys * width);
+      for (float** part : {&v, &k_t}) *part = take(kKeys * width);
     }
     Queries of_head(int64_t head, int64_t queries) const {
       float* at = kept + head * each;
@@ -87,7 +87,7 @@ class PagedAttention {
     float* kept;     // of every head
     float* p;        // [queries, kKeys]
     float* rescale;  // [queries]
-    float *k, *v;    // [kKeys, width]
+    float* v;        // [kKeys, width]
     float* k_t;      // [width, kKeys]
   };
 
@@ -112,9 +112,8 @@ class PagedAttention {
       const int64_t keys = std::min(kKeys, last - begin);
       for (int64_t head = head_begin; head < head_end; ++head) {
         const Queries mine = room.of_head(head - head_begin, queries);
-        load_keys(room.k, pages.k, item, begin, keys, head, s);
-        load_keys(room.v, pages.v, item, begin, keys, head, s);
-        turn<S>(room.k_t, kKeys, room.k, keys, width);
+        pages.k.dtype == DType::kF16 ? load_keys<uint16_t>(room, pages, item, begin, keys, head, s)
+                                     : load_keys<float>(room, pages, item, begin, keys, head, s);
         small_product<S, Start::kZero>(room.p, kKeys, queries, round_up<S>(keys), e, {mine.q, width, 1}, room.k_t, kKeys);
         weigh(room, mine, item, begin, keys, group, queries);
         small_product<S, Start::kSum>(mine.out, width, queries, width, keys, {room.p, kKeys, 1}, room.v, width);
@@ -151,22 +150,20 @@ class PagedAttention {
     }
   }
 
-  static void load_keys(float* to, TensorView from, const Item& item, int64_t begin, int64_t n, int64_t kv_head,
-                        const AttentionShape& s) {
-    if (from.dtype == DType::kF16) {
-      load_keys(to, from.as<const uint16_t>(), from.shape[1], item, begin, n, kv_head, s);
-    } else {
-      load_keys(to, from.as<const float>(), from.shape[1], item, begin, n, kv_head, s);
-    }
-  }
+  // Keys begin … begin + n of one head, turned, and their values.
   template <class T>
-  static void load_keys(float* to, const T* from, int64_t page_len, const Item& item, int64_t begin, int64_t n, int64_t kv_head,
+  static void load_keys(const Room& room, const KvPages& pages, const Item& item, int64_t begin, int64_t n, int64_t kv_head,
                         const AttentionShape& s) {
-    const int64_t e = s.head_dim;
-    for (int64_t j = 0; j < n; ++j, to += round_up<S>(e)) {
-      const int64_t slot = item.pages[(begin + j) / page_len] * page_len + (begin + j) % page_len;
-      const T* row = from + (slot * s.n_kv_heads + kv_head) * e;
-      for (int64_t i = 0; i < e; i += S::kLanes) S::store(to + i, widened(row + i, e - i));
+    const int64_t e = s.head_dim, len = pages.page_len();
+    int64_t at[kKeys];
+    for (int64_t j = 0; j < n; ++j) {
+      const int64_t slot = item.pages[(begin + j) / len] * len + (begin + j) % len;
+      at[j] = (slot * s.n_kv_heads + kv_head) * e;
+    }
+    const T *k = pages.k.as<const T>(), *v = pages.v.as<const T>();
+    turn<S>(room.k_t, kKeys, n, room.width, [&](int64_t j, int64_t i) { return widened(k + at[j] + i, e - i); });
+    for (int64_t j = 0; j < n; ++j) {
+      for (int64_t i = 0; i < e; i += S::kLanes) S::store(room.v + j * room.width + i, widened(v + at[j] + i, e - i));
     }
   }
   static F widened(const float* p, int64_t n) { return load_up_to<S>(p, n); }

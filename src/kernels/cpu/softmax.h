@@ -42,13 +42,14 @@ inline float exponentials(float* row, int64_t seen, int64_t n, float shift) {
   return S::sum(sum);
 }
 
-// to[i][j] = rows[j][i] for n rows of `width` numbers, a multiple of S::kLanes; columns past n are zeros up to a whole vector.
-template <class S>
-inline void turn(float* to, int64_t to_stride, const float* rows, int64_t n, int64_t width) {
+// to[i][j] = row j's number i, for n rows of `width` numbers, a multiple of S::kLanes; columns past n are zeros up to a whole
+// vector. load(j, i) is a vector of row j from number i on.
+template <class S, class Load>
+inline void turn(float* to, int64_t to_stride, int64_t n, int64_t width, const Load& load) {
   for (int64_t j = 0; j < n; j += S::kLanes) {
     for (int64_t i = 0; i < width; i += S::kLanes) {
       typename S::F square[S::kLanes];
-      for (int64_t l = 0; l < S::kLanes; ++l) square[l] = j + l < n ? S::load(rows + (j + l) * width + i) : S::zero();
+      for (int64_t l = 0; l < S::kLanes; ++l) square[l] = j + l < n ? load(j + l, i) : S::zero();
       transpose<S>(square);
       for (int64_t l = 0; l < S::kLanes; ++l) S::store(to + (i + l) * to_stride + j, square[l]);
     }

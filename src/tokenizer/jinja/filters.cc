@@ -120,6 +120,7 @@ Value select(Interpreter& interpreter, const Value& value, const Arguments& argu
   const Value attribute = by_attribute ? next("the attribute") : Value();
   const std::string test = rest.positional.empty() ? "" : next("the test").str().bytes();
   std::vector<Value> kept;
+  if (!value.truthy()) return Value::list({}, true);  // none, too, selects nothing
   for (const Value& item : elements_of(value)) {
     interpreter.charge(64);
     const Value subject = by_attribute ? attribute_of(interpreter, item, attribute) : item;
@@ -247,12 +248,10 @@ Value absolute(Interpreter&, const Value& value, const Arguments&) {
 }
 
 Value escape(Interpreter& interpreter, const Value& value, const Arguments&) {
-  MarkedText text = value.str();
+  if (value.is_html()) return value;
+  MarkedText text = escape_html(value.str());
   interpreter.charge(text.bytes().size());
-  for (const auto& [from, to] : {std::pair("&", "&amp;"), {"<", "&lt;"}, {">", "&gt;"}, {"'", "&#39;"}, {"\"", "&#34;"}}) {
-    text = replace(text, from, MarkedText(to, true), -1);
-  }
-  return text;
+  return Value::html(std::move(text));
 }
 
 Value indent_filter(Interpreter& interpreter, const Value& value, const Arguments& arguments) {
@@ -289,11 +288,11 @@ const std::pair<std::string_view, Filter> kFilters[] = {
     {"replace", replace_filter},
     {"reverse", reverse},
     {"round", round_filter},
-    {"safe", [](I&, V v, A) -> Value { return v.str(); }},
+    {"safe", [](I&, V v, A) { return Value::html(v.str()); }},
     {"select", [](I& i, V v, A a) { return select(i, v, a, false, true); }},
     {"selectattr", [](I& i, V v, A a) { return select(i, v, a, true, true); }},
     {"sort", sort},
-    {"string", [](I&, V v, A) -> Value { return v.str(); }},
+    {"string", [](I&, V v, A) { return v.is_string() ? v : Value(v.str()); }},
     {"title", [](I&, V v, A) -> Value { return title(v.str()); }},
     {"tojson", tojson},
     {"trim", trim},

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "tokenizer/jinja/text_ops.h"
+
 namespace owlet::jinja {
 namespace {
 
@@ -378,10 +380,11 @@ Value Interpreter::evaluate_binary(const Expression& e) {
   if (a.is_number() && b.is_number()) return arithmetic(e.op, a, b);
   if (e.op == Operator::kAdd && a.is_string()) {
     if (!b.is_string()) throw Failure(fmt::format("can only concatenate str (not \"{}\") to str", b.type_name()));
-    MarkedText text = a.text();
-    text.append(b.text());
+    const bool html = a.is_html() || b.is_html();
+    MarkedText text = html && !a.is_html() ? escape_html(a.text()) : a.text();
+    text.append(html && !b.is_html() ? escape_html(b.text()) : b.text());
     charge(text.bytes().size());
-    return text;
+    return html ? Value::html(std::move(text)) : Value(std::move(text));
   }
   if (e.op == Operator::kAdd && a.is_list() && b.is_list()) {
     std::vector<Value> items = a.as_list().items;

@@ -12,7 +12,7 @@ namespace owlet::jinja {
 
 // What a template may spend before it is stopped. One step is one node of the tree visited or about 64 bytes copied.
 struct Budget {
-  int64_t steps = 20'000'000;
+  int64_t steps = 4'000'000;
   int64_t output_bytes = int64_t{64} << 20;
   int depth = 200;  // of macros, blocks and expressions within each other
 };

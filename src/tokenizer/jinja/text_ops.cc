@@ -152,6 +152,14 @@ MarkedText indent(const MarkedText& text, int64_t width, bool first, bool blank)
   return out;
 }
 
+MarkedText escape_html(const MarkedText& text) {
+  MarkedText out = text;
+  for (const auto& [from, to] : {std::pair("&", "&amp;"), {"<", "&lt;"}, {">", "&gt;"}, {"'", "&#39;"}, {"\"", "&#34;"}}) {
+    out = replace(out, from, MarkedText(to, true), -1);
+  }
+  return out;
+}
+
 size_t count_characters(std::string_view text) {
   size_t n = 0;
   for (size_t at = 0; at < text.size(); ++n) at += unicode::code_point_at(text, at).length;

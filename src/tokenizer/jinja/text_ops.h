@@ -24,6 +24,8 @@ MarkedText title(const MarkedText& text);
 MarkedText capitalize(const MarkedText& text);
 // All lines but the first (or it too) and but the blank ones pushed to the right.
 MarkedText indent(const MarkedText& text, int64_t width, bool first, bool blank);
+// & < > ' " as entities.
+MarkedText escape_html(const MarkedText& text);
 size_t count_characters(std::string_view text);
 
 }  // namespace owlet::jinja

@@ -61,10 +61,12 @@ class Value {
   Value(bool value) : data_(value) {}                  // NOLINT
   Value(int64_t value) : data_(value) {}               // NOLINT
   Value(double value) : data_(value) {}                // NOLINT
-  Value(MarkedText text) : data_(std::make_shared<const MarkedText>(std::move(text))) {}  // NOLINT
+  Value(MarkedText text) : data_(std::make_shared<const Text>(Text{std::move(text), false})) {}  // NOLINT
   Value(const char*) = delete;  // who wrote it?
   static Value undefined(std::string name) { return Value(Undefined{std::move(name)}); }
   static Value trusted(std::string_view text) { return MarkedText(text, true); }
+  // What the filter `safe` gives: a string that escapes what is added to it, as markupsafe's do.
+  static Value html(MarkedText text) { return Value(std::make_shared<const Text>(Text{std::move(text), true})); }
   // Failure where they nest too deep or hold a namespace.
   static Value list(std::vector<Value> items, bool generator = false);
   static Value dict(std::vector<std::pair<Value, Value>> entries);
@@ -84,7 +86,8 @@ class Value {
   bool is_namespace() const { return holds<std::shared_ptr<Namespace>>(); }
   bool is_function() const { return holds<std::shared_ptr<Function>>(); }
 
-  const MarkedText& text() const { return *std::get<TextPtr>(data_); }
+  const MarkedText& text() const { return std::get<TextPtr>(data_)->marked; }
+  bool is_html() const { return is_string() && std::get<TextPtr>(data_)->html; }
   const List& as_list() const { return *std::get<ListPtr>(data_); }
   const Dict& as_dict() const { return *std::get<DictPtr>(data_); }
   Namespace& as_namespace() const { return *std::get<std::shared_ptr<Namespace>>(data_); }
@@ -104,7 +107,11 @@ class Value {
   int depth() const;
 
  private:
-  using TextPtr = std::shared_ptr<const MarkedText>;
+  struct Text {
+    MarkedText marked;
+    bool html;
+  };
+  using TextPtr = std::shared_ptr<const Text>;
   using ListPtr = std::shared_ptr<const List>;
   using DictPtr = std::shared_ptr<const Dict>;
   using Data = std::variant<Undefined, None, bool, int64_t, double, TextPtr, ListPtr, DictPtr,
