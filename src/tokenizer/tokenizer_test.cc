@@ -261,7 +261,8 @@ TEST(Golden, HomemadeTokenizer) {
   ASSERT_TRUE(tokenizer.ok()) << tokenizer.error().message;
   EXPECT_EQ(tokenizer->id_of("<think_start>"), 7);
   EXPECT_TRUE(tokenizer->is_special(8));
-  for (const Json& sample : golden_json(dir / "samples.json")["encode"]) {
+  const Json samples = golden_json(dir / "samples.json");
+  for (const Json& sample : samples["encode"]) {
     EXPECT_EQ(tokenizer->encode(sample["text"].get<std::string>()), sample["ids"].get<std::vector<TokenId>>()) << sample;
   }
 }
