@@ -76,6 +76,10 @@ printf '{"id":"a","prompt":"What does the cat say?"}\n{"id":"b","prompt":"What d
 check "generate a file" bash -c "'$owlet' generate -m q8.gguf --temperature 0 --file prompts.jsonl --out answers.jsonl && grep -q 'The dog says dog dog.' answers.jsonl"
 check "it goes on where it was" bash -c "'$owlet' generate -m q8.gguf --file prompts.jsonl --out answers.jsonl && [ \$(wc -l <answers.jsonl) = 2 ]"
 check "chat from a pipe" bash -c "echo 'What does the fox say?' | '$owlet' chat -m q8.gguf | grep -q fox"
+on_terminal() { if [ "$(uname)" = Darwin ]; then script -q /dev/null "$@"; else script -qec "$*" /dev/null; fi; }
+for locale in C C.UTF-8; do
+  check "chat on a terminal, locale $locale" contains "first token" bash -c "$(declare -f on_terminal); printf 'What does the fox say?\\n/quit\\n' | HOME=$work LC_ALL=$locale on_terminal '$owlet' chat -m q8.gguf"
+done
 
 # --- Serving
 "$owlet" serve -m q8.gguf --port 0 >serve.log 2>&1 &

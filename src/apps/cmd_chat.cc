@@ -1,10 +1,12 @@
 // The chat in the terminal.
 #include <fmt/format.h>
 #include <histedit.h>
+#include <langinfo.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
+#include <clocale>
 #include <condition_variable>
 #include <csignal>
 #include <cstdio>
@@ -42,6 +44,9 @@ class LineInput {
  public:
   explicit LineInput(bool terminal) : terminal_(terminal) {
     if (!terminal) return;
+    // The line editor decodes keys and its prompt by the locale; without one for UTF-8 it takes ASCII alone.
+    std::setlocale(LC_CTYPE, "");
+    if (!is_utf8()) std::setlocale(LC_CTYPE, "C.UTF-8");
     edit_ = el_init("owlet", stdin, stdout, stderr);
     history_ = history_init();
     history(history_, &event_, H_SETSIZE, 1000);
@@ -75,13 +80,21 @@ class LineInput {
   }
 
  private:
-  static const char* prompt(EditLine*) { return "› "; }
+  static bool is_utf8() { return std::string_view(nl_langinfo(CODESET)) == "UTF-8"; }
+  static const char* prompt(EditLine*) { return is_utf8() ? "› " : "> "; }
   bool terminal_;
   EditLine* edit_ = nullptr;
   History* history_ = nullptr;
   HistEvent event_{};
   std::string file_;
 };
+
+// What a model says may not steer the terminal: control characters but newline and tab are left out.
+std::string printable(std::string_view text) {
+  std::string out(text);
+  std::erase_if(out, [](unsigned char c) { return (c < 0x20 && c != '\n' && c != '\t') || c == 0x7f; });
+  return out;
+}
 
 // Bold marks become bold, and a bar stands before code; everything else goes through as it comes.
 class Markdown {
@@ -90,7 +103,7 @@ class Markdown {
   std::string push(std::string_view text) {
     if (!colour_) return std::string(text);
     std::string out;
-    for (char c : text) {
+    for (char c : printable(text)) {
       if (c == '\n') {
         out += line_end();
       } else {
@@ -177,7 +190,7 @@ class Conversation {
     const std::string name = assignment.substr(0, space);
     const std::string value = space == std::string::npos ? "" : assignment.substr(space + 1);
     if (name.empty()) {
-      fmt::print("temperature {}\ntop_p {}\ntop_k {}\nmax_tokens {}\nseed {}\nsystem {}\n", sampling_.temperature, sampling_.top_p,
+      fmt::print("temperature {:g}\ntop_p {:g}\ntop_k {}\nmax_tokens {}\nseed {}\nsystem {}\n", sampling_.temperature, sampling_.top_p,
                  sampling_.top_k, max_tokens_, sampling_.seed, system_.empty() ? "–" : system_);
       return;
     }
@@ -211,7 +224,7 @@ class Conversation {
     std::string answer;
     bool thinking = false;
     const auto show = [&](const AnswerText& text) {
-      if (!text.thinking.empty() && style_.colour) fmt::print("{}", style_.dim(text.thinking));
+      if (!text.thinking.empty() && style_.colour) fmt::print("{}", style_.dim(printable(text.thinking)));
       thinking = thinking || !text.thinking.empty();
       if (!text.content.empty()) {
         if (std::exchange(thinking, false) && style_.colour) fmt::print("\n");
