@@ -67,6 +67,7 @@ void check_gguf(const std::filesystem::path& root, Context context, Report& repo
 void check_train(const std::filesystem::path& root, Context context, Report& report);
 void check_choices(const std::filesystem::path& root, Context context, Report& report);
 void check_tokenizers(const std::filesystem::path& root, Report& report);
+void check_templates(const std::filesystem::path& root, Report& report);
 void check_homemade(const std::filesystem::path& root, Report& report);
 
 // Sorted entries of a folder; none where it is absent.
