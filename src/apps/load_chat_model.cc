@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdlib>
 
+#include "apps/gguf_tokenizer.h"
 #include "core/file.h"
 #include "core/json.h"
 #include "model/load.h"
@@ -12,9 +13,6 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr uint64_t kMaxJsonBytes = 16 << 20;
-constexpr int kControlToken = 3;  // GGUF's tokenizer.ggml.token_type
-constexpr int kUserToken = 4;
-constexpr int kNormalToken = 1;
 
 // The ids that end an answer: the model's own, and the homemade family's by name.
 std::vector<int32_t> find_stop_ids(const Model& model, const Tokenizer& tokenizer) {
@@ -58,39 +56,9 @@ Status read_generation_config(const fs::path& file, SamplingParams& defaults) {
   return {};
 }
 
-Result<Tokenizer> gguf_tokenizer(const GgufFile& file) {
-  OWLET_ASSIGN(const std::string model, file.get_string("tokenizer.ggml.model"));
-  if (model != "gpt2") return make_error(ErrorCode::kUnsupported, "tokenizers of type '{}' are not supported", model);
-  BpeSpec spec;
-  OWLET_ASSIGN(spec.vocab, file.get_strings("tokenizer.ggml.tokens"));
-  OWLET_ASSIGN(const auto merges, file.get_strings("tokenizer.ggml.merges"));
-  for (const std::string& merge : merges) {
-    const size_t space = merge.find(' ', 1);
-    if (space == std::string::npos) return make_error(ErrorCode::kCorrupt, "the merge '{}' is not two tokens", merge);
-    spec.merges.emplace_back(merge.substr(0, space), merge.substr(space + 1));
-  }
-  OWLET_ASSIGN(const auto types, file.ints_or_empty("tokenizer.ggml.token_type"));
-  for (size_t i = 0; i < std::min(types.size(), spec.vocab.size()); ++i) {
-    if (types[i] == kControlToken || types[i] == kUserToken) {
-      spec.added.push_back({static_cast<TokenId>(i), spec.vocab[i], types[i] == kControlToken});
-    }
-  }
-  if (file.has("tokenizer.ggml.pre")) {
-    OWLET_ASSIGN(const std::string pre, file.get_string("tokenizer.ggml.pre"));
-    spec.pre_tokenizer = pre == "gpt-2" || pre == "default" ? "gpt2" : pre;
-  }
-  OWLET_ASSIGN(const int64_t bos, file.int_or("tokenizer.ggml.bos_token_id", -1));
-  OWLET_ASSIGN(const int64_t eos, file.int_or("tokenizer.ggml.eos_token_id", -1));
-  spec.bos = static_cast<TokenId>(bos);
-  spec.eos = static_cast<TokenId>(eos);
-  const auto add_bos = file.metadata().find("tokenizer.ggml.add_bos_token");
-  spec.add_bos = add_bos != file.metadata().end() && std::holds_alternative<bool>(add_bos->second) && std::get<bool>(add_bos->second);
-  return Tokenizer::from_spec(std::move(spec));
-}
-
 Status load_from_gguf(const fs::path& path, ChatModel& chat) {
   OWLET_ASSIGN(const GgufFile file, GgufFile::open(path));
-  auto tokenizer = gguf_tokenizer(file);
+  auto tokenizer = read_gguf_tokenizer(file);
   if (!tokenizer.ok()) return std::move(tokenizer).error().in(path.string());
   chat.tokenizer = std::make_unique<Tokenizer>(std::move(tokenizer).value());
   OWLET_ASSIGN(chat.defaults.temperature, file.float_or("general.sampling.temp", kUsualTemperature));
@@ -105,26 +73,6 @@ Status load_from_gguf(const fs::path& path, ChatModel& chat) {
     OWLET_ASSIGN(chat.chat_template, ChatTemplate::parse(std::move(source)));
   }
   return {};
-}
-
-void add_tokenizer(const ChatModel& chat, GgufWriter& writer) {
-  const BpeSpec& spec = chat.tokenizer->spec();
-  std::vector<std::string> merges;
-  for (const auto& [left, right] : spec.merges) merges.push_back(left + " " + right);
-  std::vector<int32_t> types(spec.vocab.size(), kNormalToken);
-  for (const AddedToken& token : spec.added) types[static_cast<size_t>(token.id)] = token.special ? kControlToken : kUserToken;
-  writer.set_string("tokenizer.ggml.model", "gpt2");
-  writer.set_string("tokenizer.ggml.pre", "gpt-2");
-  writer.set_strings("tokenizer.ggml.tokens", spec.vocab);
-  writer.set_i32s("tokenizer.ggml.token_type", types);
-  writer.set_strings("tokenizer.ggml.merges", merges);
-  writer.set_bool("tokenizer.ggml.add_bos_token", spec.add_bos);
-  writer.set_bool("tokenizer.ggml.add_space_prefix", spec.add_prefix_space);
-  const ModelConfig& c = chat.model->config;
-  if (c.bos >= 0) writer.set_u32("tokenizer.ggml.bos_token_id", static_cast<uint32_t>(c.bos));
-  if (!chat.stop_ids.empty()) writer.set_u32("tokenizer.ggml.eos_token_id", static_cast<uint32_t>(chat.stop_ids.front()));
-  if (c.pad >= 0) writer.set_u32("tokenizer.ggml.padding_token_id", static_cast<uint32_t>(c.pad));
-  if (chat.chat_template) writer.set_string("tokenizer.chat_template", chat.chat_template->source());
 }
 
 }  // namespace
@@ -204,7 +152,9 @@ Status save_chat_model(const ChatModel& chat, const fs::path& to, DType dtype) {
   writer.set_f32("general.sampling.temp", static_cast<float>(chat.defaults.temperature));
   writer.set_f32("general.sampling.top_p", static_cast<float>(chat.defaults.top_p));
   writer.set_u32("general.sampling.top_k", static_cast<uint32_t>(std::max(0, chat.defaults.top_k)));
-  add_tokenizer(chat, writer);
+  const ModelConfig& c = chat.model->config;
+  OWLET_TRY(write_gguf_tokenizer(*chat.tokenizer, {c.bos, chat.stop_ids.empty() ? -1 : chat.stop_ids.front(), c.pad}, writer));
+  if (chat.chat_template) writer.set_string("tokenizer.chat_template", chat.chat_template->source());
   return writer.write(to);
 }
 

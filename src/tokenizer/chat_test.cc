@@ -5,12 +5,10 @@
 
 #include <iostream>
 
-#include "tokenizer/golden_files.h"
 #include "tokenizer/train.h"
 
 namespace owlet {
 namespace {
-namespace fs = std::filesystem;
 using Ordered = nlohmann::ordered_json;
 using testing::HasSubstr;
 
@@ -174,55 +172,6 @@ TEST(EncodeChat, MergesAcrossTheSeam) {
   const auto marked = ChatTemplate::parse("{{ 'th' ~ messages[0].content }}")->render_marked({{"user", "e", ""}}, true).value();
   EXPECT_EQ(tokenizer.encode(marked), tokenizer.encode("the"));
   EXPECT_EQ(tokenizer.encode(marked).size(), 1u);
-}
-
-ChatInput golden_input(const Ordered& test, const std::string& now) {
-  ChatInput input;
-  input.trusted = test["variables"];
-  input.untrusted = {{"messages", test["messages"]}, {"tools", nullptr}, {"documents", nullptr}};
-  for (const char* name : {"tools", "documents"}) {
-    if (input.trusted.contains(name)) input.untrusted[name] = input.trusted[name];
-  }
-  std::tm time{};
-  std::sscanf(now.c_str(), "%d-%d-%dT%d:%d:%d", &time.tm_year, &time.tm_mon, &time.tm_mday, &time.tm_hour, &time.tm_min, &time.tm_sec);
-  time.tm_year -= 1900;
-  time.tm_mon -= 1;
-  time.tm_isdst = -1;
-  std::mktime(&time);
-  input.now = time;
-  return input;
-}
-
-// What is wrong with one case, empty where it agrees.
-std::string disagreement(const Result<ChatTemplate>& chat_template, const Ordered& test, const std::string& now) {
-  if (!chat_template.ok()) return chat_template.error().message;
-  const auto text = chat_template->render(golden_input(test, now));
-  if (test.contains("error")) {
-    const std::string error = test["error"];
-    if (text.ok()) return "no error, expected " + error;
-    const std::string own = "TemplateError: ";
-    return error.starts_with(own) && text.error().message != error.substr(own.size()) ? text.error().message : "";
-  }
-  if (!text.ok()) return text.error().message;
-  if (text->bytes() == test["text"].get<std::string>()) return "";
-  return "text differs:\n" + text->bytes() + "\n--- expected:\n" + test["text"].get<std::string>();
-}
-
-TEST(Golden, ChatTemplatesAsTransformersRendersThem) {
-  const fs::path dir = golden_root() / "templates";
-  OWLET_SKIP_WITHOUT_GOLDEN(dir);
-  int templates = 0;
-  for (const auto& entry : fs::directory_iterator(dir)) {
-    if (entry.path().extension() != ".jinja") continue;
-    ++templates;
-    fs::path expected = entry.path();
-    const Ordered cases = Ordered::parse(golden_text(expected.replace_extension(".expected.json")));
-    const auto chat_template = ChatTemplate::parse(golden_text(entry.path()));
-    for (const Ordered& test : cases["cases"]) {
-      EXPECT_EQ(disagreement(chat_template, test, cases["now"]), "") << entry.path().filename() << ": " << test["name"];
-    }
-  }
-  EXPECT_GT(templates, 0);
 }
 
 }  // namespace
