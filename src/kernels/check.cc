@@ -49,18 +49,8 @@ class Arguments {
 
  private:
   bool computes(DType dtype) const {
-    switch (dtype) {
-      case DType::kF32:
-      case DType::kF16:
-      case DType::kBF16:
-      case DType::kQ8_0:
-      case DType::kQ4_0:
-        return true;
-      case DType::kF64:
-        return dtype_ == DType::kF64;
-      default:
-        return false;
-    }
+    const bool plain = dtype == DType::kF32 || dtype == DType::kF16 || dtype == DType::kBF16;
+    return plain || is_quantized(dtype) || (dtype == DType::kF64 && dtype_ == DType::kF64);
   }
 
   const char* op_;
@@ -70,6 +60,7 @@ class Arguments {
 void heads(const Arguments& args, const AttentionShape& s) {
   args.expect(s.n_heads > 0 && s.n_kv_heads > 0 && s.head_dim > 0, "heads and head_dim must be positive");
   args.expect(s.n_heads % s.n_kv_heads == 0, "n_heads must be a multiple of n_kv_heads");
+  args.expect(s.window >= 0 && s.soft_cap >= 0, "window and soft_cap must not be negative");
 }
 
 // first_row[i] is i's own row or an earlier one.
@@ -161,15 +152,30 @@ void linear_backward_weight(Activations types, TensorView dweight_OI, TensorView
   args.dense("dout_NO", dout_NO, n, dweight_OI.rows());
 }
 
-void rope(Activations types, TensorView x_NHE, TensorView cos_sin_PE, std::span<const int32_t> positions) {
+void add_bias(Activations types, TensorView x_NO, TensorView bias_O) {
+  const Arguments args("add_bias", types, "x_NO", x_NO);
+  args.weight("bias_O", bias_O);
+  const int64_t o = bias_O.numel();
+  args.dense("x_NO", x_NO, args.rows("x_NO", x_NO, o), o);
+}
+
+void bias_backward(Activations types, TensorView dbias_O, TensorView dout_NO) {
+  const Arguments args("bias_backward", types, "dout_NO", dout_NO);
+  const int64_t o = dbias_O.numel();
+  args.vector("dbias_O", dbias_O, o);
+  args.dense("dout_NO", dout_NO, args.rows("dout_NO", dout_NO, o), o);
+}
+
+void rope(Activations types, TensorView x_NHE, int64_t head_dim, TensorView cos_sin_PR,
+          std::span<const int32_t> positions) {
   const Arguments args("rope", types, "x_NHE", x_NHE);
-  const int64_t e = cos_sin_PE.cols();
+  const int64_t r = cos_sin_PR.cols();
   const int64_t n = static_cast<int64_t>(positions.size());
-  args.expect(e > 0 && e % 2 == 0, "the head dim must be even");
-  args.dense("cos_sin_PE", cos_sin_PE, cos_sin_PE.rows(), e);
-  const int64_t h = n == 0 ? 0 : args.rows("x_NHE", x_NHE, n * e);
-  args.dense("x_NHE", x_NHE, n, h * e);
-  args.in_range("positions", positions, 0, cos_sin_PE.rows());
+  args.expect(r > 0 && r % 2 == 0 && r <= head_dim, "the rotated part of a head must be even and no longer than it");
+  args.dense("cos_sin_PR", cos_sin_PR, cos_sin_PR.rows(), r);
+  const int64_t h = n == 0 ? 0 : args.rows("x_NHE", x_NHE, n * head_dim);
+  args.dense("x_NHE", x_NHE, n, h * head_dim);
+  args.in_range("positions", positions, 0, cos_sin_PR.rows());
 }
 
 void attention(Activations types, TensorView out_NHE, TensorView lse_NH, TensorView q_NHE, TensorView k_NKE,
@@ -227,21 +233,34 @@ void attention_paged(Activations types, TensorView out_NHE, TensorView q_NHE, co
               "pages have other heads than the shape says");
 }
 
-void swiglu(Activations types, TensorView out_NF, TensorView gate_NF, TensorView up_NF) {
-  const Arguments args("swiglu", types, "gate_NF", gate_NF);
+void glu(Activations types, TensorView out_NF, TensorView gate_NF, TensorView up_NF) {
+  const Arguments args("glu", types, "gate_NF", gate_NF);
   args.vector("gate_NF", gate_NF, gate_NF.numel());
   args.vector("up_NF", up_NF, gate_NF.numel());
   args.vector("out_NF", out_NF, gate_NF.numel());
 }
 
-void swiglu_backward(Activations types, TensorView dgate_NF, TensorView dup_NF, TensorView dout_NF,
+void glu_backward(Activations types, TensorView dgate_NF, TensorView dup_NF, TensorView dout_NF,
                      TensorView gate_NF, TensorView up_NF) {
-  const Arguments args("swiglu_backward", types, "gate_NF", gate_NF);
+  const Arguments args("glu_backward", types, "gate_NF", gate_NF);
   args.vector("gate_NF", gate_NF, gate_NF.numel());
   args.vector("up_NF", up_NF, gate_NF.numel());
   args.vector("dout_NF", dout_NF, gate_NF.numel());
   args.vector("dgate_NF", dgate_NF, gate_NF.numel());
   args.vector("dup_NF", dup_NF, gate_NF.numel());
+}
+
+void soft_cap(Activations types, TensorView x, double cap) {
+  const Arguments args("soft_cap", types, "x", x);
+  args.vector("x", x, x.numel());
+  args.expect(cap > 0, "the cap must be positive");
+}
+
+void soft_cap_backward(Activations types, TensorView dx, TensorView capped, double cap) {
+  const Arguments args("soft_cap_backward", types, "dx", dx);
+  args.vector("dx", dx, dx.numel());
+  args.vector("capped", capped, dx.numel());
+  args.expect(cap > 0, "the cap must be positive");
 }
 
 void cross_entropy(Activations types, TensorView loss_N, TensorView logits_NV,

@@ -21,8 +21,11 @@ void rms_norm_backward(Activations types, TensorView dx_ND, TensorView dweight_D
 void linear(Activations types, TensorView out_NO, TensorView x_NI, TensorView weight_OI);
 void linear_backward_input(Activations types, TensorView dx_NI, TensorView dout_NO, TensorView weight_OI);
 void linear_backward_weight(Activations types, TensorView dweight_OI, TensorView dout_NO, TensorView x_NI);
+void add_bias(Activations types, TensorView x_NO, TensorView bias_O);
+void bias_backward(Activations types, TensorView dbias_O, TensorView dout_NO);
 // Both directions of the rotation.
-void rope(Activations types, TensorView x_NHE, TensorView cos_sin_PE, std::span<const int32_t> positions);
+void rope(Activations types, TensorView x_NHE, int64_t head_dim, TensorView cos_sin_PR,
+          std::span<const int32_t> positions);
 void attention(Activations types, TensorView out_NHE, TensorView lse_NH, TensorView q_NHE, TensorView k_NKE,
                TensorView v_NKE, std::span<const int32_t> first_row, const AttentionShape& shape);
 void attention_backward(Activations types, TensorView dq_NHE, TensorView dk_NKE, TensorView dv_NKE,
@@ -33,9 +36,11 @@ void kv_store(Activations types, const KvPages& pages, TensorView k_NKE, TensorV
               std::span<const SequenceRows> sequences);
 void attention_paged(Activations types, TensorView out_NHE, TensorView q_NHE, const KvPages& pages,
                      std::span<const SequenceRows> sequences, const AttentionShape& shape);
-void swiglu(Activations types, TensorView out_NF, TensorView gate_NF, TensorView up_NF);
-void swiglu_backward(Activations types, TensorView dgate_NF, TensorView dup_NF, TensorView dout_NF,
-                     TensorView gate_NF, TensorView up_NF);
+void glu(Activations types, TensorView out_NF, TensorView gate_NF, TensorView up_NF);
+void glu_backward(Activations types, TensorView dgate_NF, TensorView dup_NF, TensorView dout_NF,
+                  TensorView gate_NF, TensorView up_NF);
+void soft_cap(Activations types, TensorView x, double cap);
+void soft_cap_backward(Activations types, TensorView dx, TensorView capped, double cap);
 void cross_entropy(Activations types, TensorView loss_N, TensorView logits_NV,
                    std::span<const int32_t> targets);
 void copy(TensorView out, TensorView x);

@@ -16,6 +16,24 @@ uint64_t name_seed(const char* name) {
   return hash;
 }
 
+// Blocks of random codes that stand for numbers of ordinary size, for types that are only read.
+void fill_with_codes(const TensorView& view, uint64_t seed) {
+  const DTypeInfo& info = dtype_info(view.dtype);
+  const std::span<uint8_t> bytes{view.as<uint8_t>(), static_cast<size_t>(view.bytes())};
+  std::vector<float> block(static_cast<size_t>(info.block_size));
+  Random random{seed, 0, 0};
+  for (size_t at = 0; at < bytes.size(); at += static_cast<size_t>(info.block_bytes)) {
+    bool ordinary = false;
+    while (!ordinary) {
+      for (int i = 0; i < info.block_bytes; ++i) bytes[at + static_cast<size_t>(i)] = static_cast<uint8_t>(random.below(256));
+      dequantize_row(view.dtype, &bytes[at], block.data(), info.block_size);
+      float largest = 0;
+      for (const float x : block) largest = std::isfinite(x) ? std::max(largest, std::fabs(x)) : INFINITY;
+      ordinary = largest > 0.25f && largest < 4;
+    }
+  }
+}
+
 float draw(uint64_t seed, int64_t index, Range range) {
   Random random{seed, 0, static_cast<uint64_t>(index)};
   return static_cast<float>(range.low + (range.high - range.low) * random.uniform());
@@ -28,6 +46,10 @@ TensorView Call::add(const char* name, Role role, DType dtype, Shape shape, Rang
   const TensorView view = slots_.back().tensor;
   const int64_t first = role == Role::kRows ? begin_ * (view.numel() / std::max<int64_t>(n(), 1)) : 0;
   const uint64_t seed = name_seed(name);
+  if (dtype == DType::kQ6_K) {
+    fill_with_codes(view, seed);
+    return view;
+  }
   std::vector<float> row(static_cast<size_t>(view.cols()));
   for (int64_t r = 0; r < view.rows(); ++r) {
     for (int64_t i = 0; i < view.cols(); ++i)
@@ -97,12 +119,13 @@ std::string with(std::string_view op, std::string_view variant) { return fmt::fo
 const char* into_name(Into into) { return into == Into::kAdd ? "add" : "write"; }
 
 void add_rows_ops(Table& table) {
-  for (const DType dtype : {DType::kF32, DType::kF16, DType::kBF16, DType::kQ8_0, DType::kQ4_0}) {
+  for (const DType dtype : {DType::kF32, DType::kF16, DType::kBF16, DType::kQ8_0, DType::kQ4_0, DType::kQ6_K}) {
+    const int64_t d = std::max(96, dtype_info(dtype).block_size);
     table.push_back({with("embedding", to_string(dtype)),
                      9,
                      [=](Call& c) {
-                       const TensorView table_VD = c.stored("table", {13, 96}, dtype);
-                       c.ops.embedding(c.rows("out", 96), table_VD, c.row_numbers("ids", 0, 13));
+                       const TensorView table_VD = c.stored("table", {13, d}, dtype);
+                       c.ops.embedding(c.rows("out", d), table_VD, c.row_numbers("ids", 0, 13));
                      },
                      {}});
   }
@@ -146,19 +169,22 @@ void add_rows_ops(Table& table) {
                    },
                    {}});
   for (const bool interleaved : {false, true}) {
-    for (const int64_t e : {2, 24, 64}) {
-      const std::string variant = fmt::format("{} {}", e, interleaved ? "interleaved" : "halves");
+    struct Size {
+      int64_t head, rotated;
+    };
+    for (const auto& [e, rotated] : {Size{2, 2}, {24, 24}, {64, 64}, {40, 30}, {64, 2}}) {
+      const std::string variant = fmt::format("{} of {} {}", rotated, e, interleaved ? "interleaved" : "halves");
       table.push_back({with("rope", variant),
                        11,
-                       [=](Call& c) {
-                         c.ops.rope(c.rows("x", 3 * e), c.fixed("cos_sin", {19, e}),
+                       [=, e = e, rotated = rotated](Call& c) {
+                         c.ops.rope(c.rows("x", 3 * e), e, c.fixed("cos_sin", {19, rotated}),
                                     c.row_numbers("positions", 0, 19), interleaved);
                        },
                        {}});
       table.push_back({with("rope_backward", variant),
                        11,
-                       [=](Call& c) {
-                         c.ops.rope_backward(c.rows("dx", 3 * e), c.fixed("cos_sin", {19, e}),
+                       [=, e = e, rotated = rotated](Call& c) {
+                         c.ops.rope_backward(c.rows("dx", 3 * e), e, c.fixed("cos_sin", {19, rotated}),
                                              c.row_numbers("positions", 0, 19), interleaved);
                        },
                        {}});
@@ -181,6 +207,28 @@ void add_linear_ops(Table& table) {
                            c.terms = s.i;
                            c.ops.linear(c.rows("out", s.o), into, c.rows("x", s.i),
                                         c.stored("weight", {s.o, s.i}, dtype), Precision::kF32);
+                         },
+                         {}});
+      }
+    }
+  }
+  for (const Size s : {Size{1, 256, 1}, {5, 768, 33}, {37, 2304, 70}}) {
+    for (const DType dtype : {DType::kQ6_K}) {
+      for (const Into into : {Into::kWrite, Into::kAdd}) {
+        const std::string variant =
+            fmt::format("{}x{}x{} {} {}", s.n, s.i, s.o, to_string(dtype), into_name(into));
+        table.push_back({with("linear", variant), s.n,
+                         [=](Call& c) {
+                           c.terms = s.i;
+                           c.ops.linear(c.rows("out", s.o), into, c.rows("x", s.i),
+                                        c.stored("weight", {s.o, s.i}, dtype), Precision::kBF16);
+                         },
+                         {}});
+        table.push_back({with("linear_backward_input", variant), s.n,
+                         [=](Call& c) {
+                           c.terms = s.o;
+                           c.ops.linear_backward_input(c.rows("dx", s.i), into, c.rows("dout", s.o),
+                                                       c.stored("weight", {s.o, s.i}, dtype), Precision::kF32);
                          },
                          {}});
       }
@@ -234,12 +282,23 @@ void add_linear_ops(Table& table) {
   }
 }
 
-// One query head a key head, several, and one key head for all; head dims that fill no vector.
-constexpr AttentionShape kAttentionShapes[] = {
-    {1, 1, 5, 0.4}, {4, 4, 32, 0.17677669}, {6, 2, 40, 0.15811388}, {8, 1, 64, 0.125}};
+// One query head a key head, several, and one key head for all; head dims that fill no vector. Windows shorter and longer than a
+// block of queries or keys; caps that bend the scores.
+constexpr AttentionShape kAttentionShapes[] = {{1, 1, 5, 0.4},
+                                               {4, 4, 32, 0.17677669},
+                                               {6, 2, 40, 0.15811388},
+                                               {8, 1, 64, 0.125},
+                                               {2, 1, 16, 0.25, 2},
+                                               {4, 2, 24, 0.2, 7},
+                                               {2, 2, 32, 0.2, 37},
+                                               {3, 1, 8, 0.35, 70},
+                                               {4, 2, 40, 0.5, 0, 1.5},
+                                               {2, 1, 64, 0.3, 20, 3}};
 
 std::string heads_name(const AttentionShape& s) {
-  return fmt::format("{}/{} heads of {}", s.n_heads, s.n_kv_heads, s.head_dim);
+  return fmt::format("{}/{} heads of {}{}{}", s.n_heads, s.n_kv_heads, s.head_dim,
+                     s.window > 0 ? fmt::format(" window {}", s.window) : "",
+                     s.soft_cap > 0 ? fmt::format(" cap {}", s.soft_cap) : "");
 }
 
 // Documents of different lengths in a batch; one goes beyond a block of queries, one is a single token.
@@ -319,37 +378,65 @@ void add_paged_ops(Table& table) {
 }
 
 void add_element_ops(Table& table) {
-  table.push_back(
-      {"swiglu",
-       5,
-       [](Call& c) { c.ops.swiglu(c.rows("out", 37), c.rows("gate", 37, {-30, 30}), c.rows("up", 37)); },
-       {}});
-  table.push_back(
-      {"swiglu of extremes",
-       5,
-       [](Call& c) { c.ops.swiglu(c.rows("out", 37), c.rows("gate", 37, {-200, 200}), c.rows("up", 37)); },
-       {}});
-  table.push_back({"swiglu in place",
-                   3,
-                   [](Call& c) {
-                     const TensorView gate = c.rows("gate", 5000);
-                     c.ops.swiglu(gate, gate, c.rows("up", 5000));
-                   },
-                   {}});
-  table.push_back({"swiglu_backward",
+  for (const Activation activation : {Activation::kSilu, Activation::kGeluTanh}) {
+    const char* name = activation == Activation::kSilu ? "silu" : "gelu";
+    for (const double size : {0.01, 5.0, 30.0, 200.0}) {
+      table.push_back({with("glu", fmt::format("{} up to {}", name, size)),
+                       5,
+                       [=](Call& c) {
+                         c.terms = 4;  // the cubic in an exponent
+                         c.ops.glu(c.rows("out", 37), c.rows("gate", 37, {-size, size}), c.rows("up", 37), activation);
+                       },
+                       {}});
+      table.push_back({with("glu_backward", fmt::format("{} up to {}", name, size)),
+                       5,
+                       [=](Call& c) {
+                         c.terms = 4;  // the cubic in an exponent
+                         c.ops.glu_backward(c.rows("dgate", 37), c.rows("dup", 37), c.rows("dout", 37),
+                                            c.rows("gate", 37, {-size, size}), c.rows("up", 37), activation);
+                       },
+                       {}});
+    }
+    table.push_back({with("glu in place", name),
+                     3,
+                     [=](Call& c) {
+                       const TensorView gate = c.rows("gate", 5000);
+                       c.ops.glu(gate, gate, c.rows("up", 5000), activation);
+                     },
+                     {}});
+    table.push_back({with("glu_backward in place", name),
+                     3,
+                     [=](Call& c) {
+                       const TensorView gate = c.rows("gate", 3000), up = c.rows("up", 3000);
+                       c.ops.glu_backward(gate, up, c.rows("dout", 3000), gate, up, activation);
+                     },
+                     {}});
+  }
+  for (const double size : {0.01, 5.0, 100.0, 3e4}) {
+    table.push_back({with("soft_cap", fmt::format("up to {}", size)),
+                     5,
+                     [=](Call& c) { c.ops.soft_cap(c.rows("x", 37, {-size, size}), 30); },
+                     {}});
+  }
+  table.push_back({"soft_cap_backward",
                    5,
-                   [](Call& c) {
-                     c.ops.swiglu_backward(c.rows("dgate", 37), c.rows("dup", 37), c.rows("dout", 37),
-                                           c.rows("gate", 37, {-9, 9}), c.rows("up", 37));
-                   },
+                   [](Call& c) { c.ops.soft_cap_backward(c.rows("dx", 37), c.rows("capped", 37, {-30, 30}), 30); },
                    {}});
-  table.push_back({"swiglu_backward in place",
-                   3,
-                   [](Call& c) {
-                     const TensorView gate = c.rows("gate", 3000), up = c.rows("up", 3000);
-                     c.ops.swiglu_backward(gate, up, c.rows("dout", 3000), gate, up);
-                   },
-                   {}});
+  for (const int64_t o : {1, 37, 320}) {
+    for (const DType dtype : {DType::kF32, DType::kF16, DType::kBF16}) {
+      table.push_back({with("add_bias", fmt::format("{} {}", o, to_string(dtype))),
+                       6,
+                       [=](Call& c) { c.ops.add_bias(c.rows("x", o), c.stored("bias", {o}, dtype)); },
+                       {}});
+    }
+    table.push_back({with("bias_backward", fmt::format("{}", o)),
+                     131,
+                     [=](Call& c) {
+                       c.terms = 131;
+                       c.ops.bias_backward(c.sums("dbias", {o}), c.rows("dout", o));
+                     },
+                     {0, 1, 64, 131}});
+  }
   for (const int64_t v : {1, 53, 1000}) {
     for (const double dloss : {0.0, 0.125}) {
       table.push_back({with("cross_entropy", fmt::format("{} dloss {}", v, dloss)),

@@ -165,6 +165,33 @@ TEST_P(EachBackend, PagesBehindTheEndDoNotMatter) {
   EXPECT_EQ(std::memcmp(want.data(), out.f32(), want.size() * sizeof(float)), 0);
 }
 
+// A sequence with a window may have given back the pages before it: what they hold now must not reach its results, whether its
+// rows come together or alone.
+TEST_P(EachBackend, PagesBeforeTheWindowDoNotMatter) {
+  Backend backend(GetParam());
+  constexpr int64_t kFirst = 150, kRows = 20, kLength = kFirst + kRows;
+  const AttentionShape shape{2, 1, 8, 0.35, 30};
+  const std::vector<int32_t> table{10, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9};
+  Tensor q(DType::kF32, {kRows, 16}), k(DType::kF32, {11, 16, 1, 8}), v(DType::kF32, {11, 16, 1, 8}), out(DType::kF32, {kRows, 16});
+  for (int64_t i = 0; i < q.numel(); ++i) q.f32()[i] = static_cast<float>(i % 5) - 2.0f;
+  for (int64_t i = 0; i < k.numel(); ++i) k.f32()[i] = v.f32()[i] = static_cast<float>(i % 7) - 3.0f;
+  const SequenceRows whole{0, kRows, kFirst, table};
+  backend.ops().attention_paged(out, q, {k, v}, {&whole, 1}, shape);
+  const std::vector<float> want(out.f32(), out.f32() + out.numel());
+  out.zero();
+  for (int64_t row = 0; row < kRows; ++row) {
+    for (int64_t position = 0; position <= kFirst + row - shape.window; ++position) {
+      const int64_t slot = table[static_cast<size_t>(position / 16)] * 16 + position % 16;
+      std::fill_n(k.f32() + slot * 8, 8, NAN);
+      std::fill_n(v.f32() + slot * 8, 8, NAN);
+    }
+    const SequenceRows alone{row, row + 1, kFirst + row, table};
+    backend.ops().attention_paged(out, q, {k, v}, {&alone, 1}, shape);
+  }
+  EXPECT_EQ(std::memcmp(want.data(), out.f32(), want.size() * sizeof(float)), 0);
+  static_assert(kLength <= 11 * 16);
+}
+
 TEST_P(EachBackend, EmptyBatch) {
   Backend backend(GetParam());
   for (const Case& c : cases()) {

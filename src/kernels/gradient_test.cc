@@ -86,8 +86,33 @@ TEST_F(Gradient, Linear) {
   expect_gradient(weight, dweight, forward);
 }
 
+TEST_F(Gradient, Bias) {
+  const Tensor x = tensor({4, 5}), bias = tensor({5}), out = tensor({4, 5}), dout = tensor({4, 5});
+  const Tensor dbias(DType::kF64, {5});
+  ops_->bias_backward(dbias, dout);
+  expect_gradient(bias, dbias, [&] {
+    ops_->copy(out, x);
+    ops_->add_bias(out, bias);
+    return loss(out, dout);
+  });
+}
+
+TEST_F(Gradient, SoftCap) {
+  const Tensor x = tensor({3, 6}, -5, 5), out = tensor({3, 6}), dout = tensor({3, 6}), dx(DType::kF64, {3, 6});
+  const auto forward = [&] {
+    ops_->copy(out, x);
+    ops_->soft_cap(out, 2.5);
+    return loss(out, dout);
+  };
+  forward();
+  ops_->copy(dx, dout);
+  ops_->soft_cap_backward(dx, out, 2.5);
+  expect_gradient(x, dx, forward);
+}
+
+// Heads of 6, whole and with two numbers at their end that stay.
 TEST_F(Gradient, Rope) {
-  for (const bool interleaved : {false, true}) {
+  for (const auto& [interleaved, head_dim] : {std::pair{false, 6}, {true, 6}, {false, 8}, {true, 8}}) {
     // Angles' cosines and sines: the gradient of a rotation is the rotation back.
     const Tensor cos_sin(DType::kF64, {9, 6});
     for (int64_t p = 0; p < 9; ++p) {
@@ -97,45 +122,50 @@ TEST_F(Gradient, Rope) {
         cos_sin.span<double>()[static_cast<size_t>(p * 6 + i + 3)] = std::sin(angle);
       }
     }
-    const Tensor x = tensor({4, 12}), out = tensor({4, 12}), dout = tensor({4, 12}), dx(DType::kF64, {4, 12});
+    const Shape shape{4, 2 * head_dim};
+    const Tensor x = tensor(shape), out = tensor(shape), dout = tensor(shape), dx(DType::kF64, shape);
     const std::vector<int32_t> positions{0, 8, 3, 3};
     ops_->copy(dx, dout);
-    ops_->rope_backward(dx, cos_sin, positions, interleaved);
-    expect_gradient(x, dx, [&] {
+    ops_->rope_backward(dx, head_dim, cos_sin, positions, interleaved);
+    expect_gradient(x, dx, [&, interleaved = interleaved, head_dim = head_dim] {
       ops_->copy(out, x);
-      ops_->rope(out, cos_sin, positions, interleaved);
+      ops_->rope(out, head_dim, cos_sin, positions, interleaved);
       return loss(out, dout);
     });
   }
 }
 
 TEST_F(Gradient, Attention) {
-  const AttentionShape shape{4, 2, 3, 0.6};
   const std::vector<int32_t> first_row{0, 0, 0, 3, 3};
   const Tensor q = tensor({5, 12}), k = tensor({5, 6}), v = tensor({5, 6}), out = tensor({5, 12}),
                lse = tensor({5, 4});
   const Tensor dout = tensor({5, 12}), dq = tensor({5, 12}), dk = tensor({5, 6}), dv = tensor({5, 6});
-  const auto forward = [&] {
-    ops_->attention(out, lse, q, k, v, first_row, shape);
-    return loss(out, dout);
-  };
-  forward();
-  ops_->attention_backward(dq, dk, dv, dout, q, k, v, out, lse, first_row, shape);
-  expect_gradient(q, dq, forward);
-  expect_gradient(k, dk, forward);
-  expect_gradient(v, dv, forward);
+  const AttentionShape plain{4, 2, 3, 0.6}, window{4, 2, 3, 0.6, 2}, cap{4, 2, 3, 2.5, 0, 0.8}, both{4, 2, 3, 2.5, 2, 0.8};
+  for (const AttentionShape& shape : {plain, window, cap, both}) {
+    const auto forward = [&] {
+      ops_->attention(out, lse, q, k, v, first_row, shape);
+      return loss(out, dout);
+    };
+    forward();
+    ops_->attention_backward(dq, dk, dv, dout, q, k, v, out, lse, first_row, shape);
+    expect_gradient(q, dq, forward);
+    expect_gradient(k, dk, forward);
+    expect_gradient(v, dv, forward);
+  }
 }
 
-TEST_F(Gradient, Swiglu) {
+TEST_F(Gradient, Glu) {
   const Tensor gate = tensor({3, 5}, -4, 4), up = tensor({3, 5}), out = tensor({3, 5}), dout = tensor({3, 5});
   const Tensor dgate = tensor({3, 5}), dup = tensor({3, 5});
-  const auto forward = [&] {
-    ops_->swiglu(out, gate, up);
-    return loss(out, dout);
-  };
-  ops_->swiglu_backward(dgate, dup, dout, gate, up);
-  expect_gradient(gate, dgate, forward);
-  expect_gradient(up, dup, forward);
+  for (const Activation activation : {Activation::kSilu, Activation::kGeluTanh}) {
+    const auto forward = [&] {
+      ops_->glu(out, gate, up, activation);
+      return loss(out, dout);
+    };
+    ops_->glu_backward(dgate, dup, dout, gate, up, activation);
+    expect_gradient(gate, dgate, forward);
+    expect_gradient(up, dup, forward);
+  }
 }
 
 TEST_F(Gradient, CrossEntropy) {

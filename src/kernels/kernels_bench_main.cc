@@ -120,17 +120,17 @@ class Bench {
     streaming("rms_norm", n * d, 2, [&] { ops_.rms_norm(out, rstd, x, weight, 1e-5); });
     streaming("rms_norm_backward", n * d, 4,
               [&] { ops_.rms_norm_backward(out, Into::kAdd, dweight, x, x, weight, rstd); });
-    streaming("swiglu", n * f, 3, [&] { ops_.swiglu(hidden, gate, up); });
+    streaming("glu", n * f, 3, [&] { ops_.glu(hidden, gate, up, Activation::kSilu); });
     const Tensor dgate(DType::kF32, {n, f}), dup(DType::kF32, {n, f});
-    streaming("swiglu_backward", n * f, 5, [&] { ops_.swiglu_backward(dgate, dup, hidden, gate, up); });
+    streaming("glu_backward", n * f, 5, [&] { ops_.glu_backward(dgate, dup, hidden, gate, up, Activation::kSilu); });
     const Tensor cos_sin = random_tensor({512, 64});
     std::vector<int32_t> positions(static_cast<size_t>(n)), ids(static_cast<size_t>(n));
     for (int32_t i = 0; i < n; ++i) {
       positions[static_cast<size_t>(i)] = i % 512;
       ids[static_cast<size_t>(i)] = static_cast<int32_t>(i * 7919 % v);
     }
-    streaming("rope half-split", n * d, 2, [&] { ops_.rope(out, cos_sin, positions, false); });
-    streaming("rope interleaved", n * d, 2, [&] { ops_.rope(out, cos_sin, positions, true); });
+    streaming("rope half-split", n * d, 2, [&] { ops_.rope(out, 64, cos_sin, positions, false); });
+    streaming("rope interleaved", n * d, 2, [&] { ops_.rope(out, 64, cos_sin, positions, true); });
     const Tensor table = random_tensor({v, d}), dtable(DType::kF32, {v, d});
     streaming("embedding", n * d, 2, [&] { ops_.embedding(out, table, ids); });
     streaming("embedding_backward", n * d, 3, [&] { ops_.embedding_backward(dtable, x, ids); });

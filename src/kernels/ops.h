@@ -25,9 +25,14 @@ namespace owlet {
 // How a product of float32 activations with a float weight is computed.
 //   kF32   float32 throughout.
 //   kBF16  both sides rounded to bfloat16, products summed in float32 (as PyTorch's autocast does).
-// Block-quantized weights ignore it: activations are quantized to 8 bits per block of 32 (as in GGML's formats), products are
-// exact integers, block sums are float32.
+// Block-quantized weights ignore it. Q8_0 and Q4_0: activations are quantized to 8 bits per block of 32 (as in GGML's formats),
+// products are exact integers, block sums are float32. Every other block type: rows are decoded as they are used and meet the
+// activations as they are, float32 throughout, which is more exact.
 enum class Precision : uint8_t { kF32, kBF16 };
+
+// What a gate goes through: silu(x) = x / (1 + exp(−x)), or the Gaussian error unit as Gemma has it,
+// gelu(x) = x / 2 · (1 + tanh(√(2/π) · (x + 0.044715 x³)))  (Hendrycks & Gimpel 2016).
+enum class Activation : uint8_t { kSilu, kGeluTanh };
 
 // Whether an op writes its result or adds it to what is there.
 enum class Into : uint8_t { kWrite, kAdd };
@@ -37,6 +42,11 @@ struct AttentionShape {
   int64_t n_kv_heads = 0;  // K; H is a multiple of it, query head h reads key head h / (H / K)
   int64_t head_dim = 0;    // E
   double scale = 0;        // usually 1 / sqrt(E)
+  int64_t window = 0;      // keys that a query sees at most, itself included (Mistral); 0: all
+  double soft_cap = 0;     // scores become cap · tanh(score / cap) (Gemma 2); 0: as they are
+
+  // The first key that the query at `position` sees.
+  int64_t first_key(int64_t position) const { return window > 0 && position >= window ? position + 1 - window : 0; }
 };
 
 // Keys and values of many sequences in pages of `page_len` tokens: [n_pages, page_len, K, E], float32 or float16.
@@ -89,14 +99,22 @@ class Ops {
   // dweight_OI += dout_NOᵀ · x_NI
   virtual void linear_backward_weight(TensorView dweight_OI, TensorView dout_NO, TensorView x_NI, Precision precision) = 0;
 
-  // Rotates pairs of each head in place by angles cos_sin_PE[position] (first E/2 cosines, then E/2 sines; Su et al. 2021).
-  // interleaved: pairs (0,1), (2,3) …, as in Meta's code; else (0, E/2), (1, E/2 + 1) …, as in Hugging Face's.
-  virtual void rope(TensorView x_NHE, TensorView cos_sin_PE, std::span<const int32_t> positions, bool interleaved) = 0;
+  // x_NO += bias_O, in place.
+  virtual void add_bias(TensorView x_NO, TensorView bias_O) = 0;
+  // dbias_O += Σ over rows of dout_NO
+  virtual void bias_backward(TensorView dbias_O, TensorView dout_NO) = 0;
+
+  // Rotates pairs of the first R ≤ E = head_dim numbers of each head in place by angles cos_sin_PR[position] (first R/2 cosines,
+  // then R/2 sines; Su et al. 2021); the rest of a head stays. Pairs are (0, R/2), (1, R/2 + 1) …, as in Hugging Face's code;
+  // interleaved: (0, 1), (2, 3) …, as in Meta's.
+  virtual void rope(TensorView x_NHE, int64_t head_dim, TensorView cos_sin_PR, std::span<const int32_t> positions,
+                    bool interleaved) = 0;
   // The same rotation the other way round: gradients in place.
-  virtual void rope_backward(TensorView dx_NHE, TensorView cos_sin_PE, std::span<const int32_t> positions,
+  virtual void rope_backward(TensorView dx_NHE, int64_t head_dim, TensorView cos_sin_PR, std::span<const int32_t> positions,
                              bool interleaved) = 0;
 
-  // Causal attention inside one batch: row i sees the rows first_row[i] … i (its document, up to itself).
+  // Causal attention inside one batch: row i sees the rows first_row[i] … i (its document, up to itself), the last `window` of
+  // them where there is one.
   // lse_NH, the log of each softmax's denominator, is kept for the backward pass (Dao et al. 2022); it may be empty.
   virtual void attention(TensorView out_NHE, TensorView lse_NH, TensorView q_NHE, TensorView k_NKE, TensorView v_NKE,
                          std::span<const int32_t> first_row, const AttentionShape& shape) = 0;
@@ -107,16 +125,22 @@ class Ops {
 
   // Puts each row's key and value in its page.
   virtual void kv_store(const KvPages& pages, TensorView k_NKE, TensorView v_NKE, std::span<const SequenceRows> sequences) = 0;
-  // Attention of each row over its sequence's pages, positions 0 … its own (stored before). Keys are visited in blocks that
-  // are counted from position 0, so that the way a prompt is cut into chunks changes nothing.
+  // Attention of each row over its sequence's pages, positions 0 … its own (stored before), or the last `window` of them.
+  // Keys are visited in blocks that are counted from position 0, so that the way a prompt is cut into chunks changes nothing;
+  // keys that lie before the windows of all rows are not read.
   virtual void attention_paged(TensorView out_NHE, TensorView q_NHE, const KvPages& pages,
                                std::span<const SequenceRows> sequences, const AttentionShape& shape) = 0;
 
-  // out_NF = silu(gate_NF) · up_NF, silu(x) = x / (1 + exp(−x))  (Shazeer 2020). out may be gate or up.
-  virtual void swiglu(TensorView out_NF, TensorView gate_NF, TensorView up_NF) = 0;
+  // out_NF = activation(gate_NF) · up_NF  (Shazeer 2020). out may be gate or up.
+  virtual void glu(TensorView out_NF, TensorView gate_NF, TensorView up_NF, Activation activation) = 0;
   // Writes dgate and dup; they may be the same memory as gate and up.
-  virtual void swiglu_backward(TensorView dgate_NF, TensorView dup_NF, TensorView dout_NF, TensorView gate_NF,
-                               TensorView up_NF) = 0;
+  virtual void glu_backward(TensorView dgate_NF, TensorView dup_NF, TensorView dout_NF, TensorView gate_NF, TensorView up_NF,
+                            Activation activation) = 0;
+
+  // x = cap · tanh(x / cap), in place; cap > 0 (Bello et al. 2017; Gemma 2).
+  virtual void soft_cap(TensorView x, double cap) = 0;
+  // dx *= 1 − (capped / cap)², in place; `capped` is what soft_cap left.
+  virtual void soft_cap_backward(TensorView dx, TensorView capped, double cap) = 0;
 
   // loss_N = −log softmax(logits_NV)[target], 0 where target < 0. logits_NV is replaced by its gradient times dloss
   // (softmax − one-hot; rows of zeros where target < 0) unless dloss is 0, when it is left as it is.

@@ -97,26 +97,13 @@ Result<ModelConfig> read_gguf_config(const GgufFile& file) {
   return c;
 }
 
-// Types that no kernel computes with are widened once, which loses nothing.
-Tensor computable(Tensor tensor) {
-  if (tensor.dtype() != DType::kQ6_K) return tensor;
-  Tensor wide(DType::kF32, tensor.shape());
-  for (int64_t r = 0; r < wide.view().rows(); ++r) {
-    dequantize_row(tensor.dtype(), tensor.view().row_range(r, r + 1).data, wide.view().row_range(r, r + 1).f32(), wide.view().cols());
-  }
-  return wide;
-}
-
 Result<Model> load_gguf(const fs::path& path) {
   OWLET_ASSIGN(const GgufFile file, GgufFile::open(path));
   auto config = read_gguf_config(file);
   if (!config.ok()) return std::move(config).error().in(path.string());
   const Architecture* architecture = find_architecture(config->architecture);
   return assemble(std::move(config).value(),
-                  [&](const std::string& name) -> Result<Tensor> {
-                    OWLET_ASSIGN(Tensor tensor, file.tensor(architecture->gguf_name(name)));
-                    return computable(std::move(tensor));
-                  });
+                  [&](const std::string& name) { return file.tensor(architecture->gguf_name(name)); });
 }
 
 // ---- Writing ----

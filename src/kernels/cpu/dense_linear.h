@@ -1,12 +1,15 @@
-// y = x · Wᵀ for weights of plain numbers, with a promise: a row of y is bitwise the same alone, in any batch, on any number of
-// threads. Every element is one dot product in one order: vector lanes along the input, then one fixed tree.
+// y = x · Wᵀ in float32 for weights of any dtype, with a promise: a row of y is bitwise the same alone, in any batch, on any number
+// of threads. Every element is one dot product in one order: vector lanes along the input, then one fixed tree. Weights of plain
+// numbers are read where they lie; those in blocks are decoded some rows at a time, once for all rows of x.
 #pragma once
 
 #include <algorithm>
+#include <atomic>
 
 #include "core/tensor.h"
 #include "core/thread_pool.h"
 #include "kernels/cpu/quantized_row.h"
+#include "kernels/cpu/scratch.h"
 #include "kernels/cpu/vectors.h"
 #include "kernels/ops.h"
 
@@ -17,12 +20,13 @@ class DenseLinear {
  public:
   explicit DenseLinear(ThreadPool& pool) : pool_(pool) {}
 
-  // y: [N, O], x: [N, I], w: [O, I] in float32, float16 or bfloat16.
+  // y: [N, O], x: [N, I], w: [O, I].
   void run(TensorView y, Into into, TensorView x, TensorView w) {
     switch (w.dtype) {
       case DType::kF16: return product(y, into, x, w, Wide<HalfTag>{});
       case DType::kBF16: return product(y, into, x, w, Wide<BFloatTag>{});
-      default: return product(y, into, x, w, Plain{});
+      case DType::kF32: return product(y, into, x, w, Plain{});
+      default: return decoded_product(y, into, x, w);
     }
   }
 
@@ -33,6 +37,7 @@ class DenseLinear {
   static constexpr int64_t kRows = 4;
   static constexpr int64_t kGrain = 16;              // outputs that a thread takes at least
   static constexpr int64_t kBlockFloats = 48 << 10;  // of x that stay in the second cache while outputs pass by
+  static constexpr int64_t kTileFloats = 64 << 10;   // of decoded weights that stay there while rows pass by
 
   struct Plain {
     using Word = float;
@@ -55,6 +60,25 @@ class DenseLinear {
       for (int64_t row = 0; row < n; row += block) {
         const Target to{y.f32() + row * outputs, outputs, into == Into::kAdd};
         cover<Loader>(x.f32() + row * k, std::min(block, n - row), w.as<const Word>(), begin, end, k, to);
+      }
+    });
+  }
+
+  void decoded_product(TensorView y, Into into, TensorView x, TensorView w) {
+    const int64_t k = x.cols(), n = x.rows(), outputs = w.rows(), row = row_bytes(w.dtype, k);
+    const int64_t held = n <= kRows ? kOutputs : std::clamp(kTileFloats / k / kOutputs * kOutputs, kOutputs, kGrain);
+    const int64_t block = std::max(kRows, kBlockFloats / k / kRows * kRows), stride = held * k + kLanes;
+    float* tiles = tiles_.get<float>(stride * pool_.size());
+    std::atomic<int64_t> next{0};
+    pool_.run([&](int thread, int) {
+      float* tile = tiles + thread * stride;
+      for (int64_t o = next.fetch_add(held); o < outputs; o = next.fetch_add(held)) {
+        const int64_t here = std::min(held, outputs - o);
+        for (int64_t i = 0; i < here; ++i) dequantize_row(w.dtype, w.as<const std::byte>() + (o + i) * row, tile + i * k, k);
+        for (int64_t r = 0; r < n; r += block) {
+          const Target to{y.f32() + r * outputs + o, outputs, into == Into::kAdd};
+          cover<Plain>(x.f32() + r * k, std::min(block, n - r), tile, 0, here, k, to);
+        }
       }
     });
   }
@@ -112,6 +136,7 @@ class DenseLinear {
   }
 
   ThreadPool& pool_;
+  Scratch tiles_;
 };
 
 }  // namespace owlet::cpu

@@ -26,47 +26,44 @@ class PackedAttention {
                const AttentionShape& shape) {
     each_document_and_head(first_row, shape, [&](const Room& room, Document doc, int64_t kv_head) {
       load_keys(room, doc, kv_head, k, v, shape, false);
-      for_each_query_block(doc, kv_head, shape, [&](int64_t head, int64_t begin, int64_t rows) {
-        const int64_t keys = begin + rows - doc.begin;  // the last row sees this many
-        scores(room, q, begin, rows, head, keys, shape);
-        for (int64_t r = 0; r < rows; ++r) {
+      for_each_query_block(doc, kv_head, shape, [&](const Queries& b) {
+        const int64_t width = room.width;
+        scores(room, q, b, shape);
+        for (int64_t r = 0; r < b.rows; ++r) {
           float* row = room.p + r * room.stride;
-          const int64_t seen = begin + r - doc.begin + 1;
-          const float top = largest<S>(row, seen), sum = exponentials<S>(row, seen, round_up<S>(keys), top);
-          if (lse) lse.f32()[(begin + r) * shape.n_heads + head] = top + std::log(sum);
+          const int64_t first = b.first(r, shape), seen = b.seen(r);
+          const float top = largest<S>(row + first, seen - first), sum = exponentials<S>(row, first, seen, round_up<S>(b.keys), top);
+          if (lse) lse.f32()[(b.begin + r) * shape.n_heads + b.head] = top + std::log(sum);
           room.factor[r] = 1.0f / sum;
         }
-        small_product<S, Start::kZero>(room.out, room.width, rows, room.width, keys, {room.p, room.stride, 1}, room.v, room.width);
-        for (int64_t r = 0; r < rows; ++r) store_row(out, begin + r, head, shape, room.out + r * room.width, room.factor[r]);
+        small_product<S, Start::kZero>(room.out, width, b.rows, width, b.keys, {room.p, room.stride, 1}, room.v + b.from * width,
+                                       width);
+        for (int64_t r = 0; r < b.rows; ++r) store_row(out, b.begin + r, b.head, shape, room.out + r * width, room.factor[r]);
       });
     });
   }
 
-  // dV = Pᵀ dO; dP = dO Vᵀ; dS = P ∘ (dP − Σ dO∘O); dQ = dS K · scale; dK = dSᵀ Q · scale   (algorithm 4)
+  // dV = Pᵀ dO; dP = dO Vᵀ; dS = P ∘ (dP − Σ dO∘O); dQ = dS K · scale; dK = dSᵀ Q · scale   (algorithm 4);
+  // dS of a capped score s is that times 1 − (s / cap)².
   void backward(TensorView dq, TensorView dk, TensorView dv, TensorView dout, TensorView q, TensorView k, TensorView v,
                 TensorView out, TensorView lse, std::span<const int32_t> first_row, const AttentionShape& shape) {
-    const int64_t e = shape.head_dim, h = shape.n_heads;
     const auto scale = static_cast<float>(shape.scale);
     each_document_and_head(first_row, shape, [&](const Room& room, Document doc, int64_t kv_head) {
       load_keys(room, doc, kv_head, k, v, shape, true);
       const int64_t n = doc.end - doc.begin, width = room.width;
       std::fill(room.dk, room.dk + n * width, 0.0f);
       std::fill(room.dv, room.dv + n * width, 0.0f);
-      for_each_query_block(doc, kv_head, shape, [&](int64_t head, int64_t begin, int64_t rows) {
-        const int64_t keys = begin + rows - doc.begin, padded = round_up<S>(keys);
-        scores(room, q, begin, rows, head, keys, shape);
-        load_rows(room.dout, dout, begin, rows, head, shape, 1.0f);
-        small_product<S, Start::kZero>(room.ds, room.stride, rows, padded, e, {room.dout, width, 1}, room.v_t, room.stride);
-        for (int64_t r = 0; r < rows; ++r) {
-          float *ds = room.ds + r * room.stride, *p = room.p + r * room.stride;
-          exponentials<S>(p, begin + r - doc.begin + 1, padded, lse.f32()[(begin + r) * h + head]);
-          const F delta = S::set1(dot<S>(room.dout + r * width, out.f32() + ((begin + r) * h + head) * e, e));
-          for (int64_t j = 0; j < padded; j += S::kLanes) S::store(ds + j, S::mul(S::load(p + j), S::sub(S::load(ds + j), delta)));
-        }
-        small_product<S, Start::kSum>(room.dv, width, keys, width, rows, {room.p, 1, room.stride}, room.dout, width);
-        small_product<S, Start::kSum>(room.dk, width, keys, width, rows, {room.ds, 1, room.stride}, room.q, width);  // q is scaled
-        small_product<S, Start::kZero>(room.out, width, rows, width, keys, {room.ds, room.stride, 1}, room.k, width);
-        for (int64_t r = 0; r < rows; ++r) store_row(dq, begin + r, head, shape, room.out + r * width, scale);
+      for_each_query_block(doc, kv_head, shape, [&](const Queries& b) {
+        const int64_t at = b.from * width;
+        scores(room, q, b, shape);
+        load_rows(room.dout, dout, b, shape, 1.0f);
+        small_product<S, Start::kZero>(room.ds, room.stride, b.rows, round_up<S>(b.keys), shape.head_dim, {room.dout, width, 1},
+                                       room.v_t + b.from, room.stride);
+        for (int64_t r = 0; r < b.rows; ++r) score_gradient(room, b, r, out, lse, shape);
+        small_product<S, Start::kSum>(room.dv + at, width, b.keys, width, b.rows, {room.p, 1, room.stride}, room.dout, width);
+        small_product<S, Start::kSum>(room.dk + at, width, b.keys, width, b.rows, {room.ds, 1, room.stride}, room.q, width);
+        small_product<S, Start::kZero>(room.out, width, b.rows, width, b.keys, {room.ds, room.stride, 1}, room.k + at, width);
+        for (int64_t r = 0; r < b.rows; ++r) store_row(dq, b.begin + r, b.head, shape, room.out + r * width, scale);
       });
       for (int64_t j = 0; j < n; ++j) {
         store_key(dk, doc.begin + j, kv_head, shape, room.dk + j * width);
@@ -114,13 +111,26 @@ class PackedAttention {
     });
   }
 
+  // Some rows of a query head and the keys that they see, numbered in their document from a whole vector's first on.
+  struct Queries {
+    int64_t head, begin, rows;
+    int64_t position;  // of the first row in its document
+    int64_t from;      // the first key that is looked at …
+    int64_t keys;      // … and how many; the last row sees the last of them
+    // Row r sees the keys from `first` to `seen`, both relative to `from`.
+    int64_t first(int64_t r, const AttentionShape& s) const { return std::max<int64_t>(s.first_key(position + r) - from, 0); }
+    int64_t seen(int64_t r) const { return position + r + 1 - from; }
+  };
+
   // The query heads that share a key head, block by block.
   template <class Body>
   static void for_each_query_block(Document doc, int64_t kv_head, const AttentionShape& shape, const Body& body) {
     const int64_t group = shape.n_heads / shape.n_kv_heads;
     for (int64_t head = kv_head * group; head < (kv_head + 1) * group; ++head) {
       for (int64_t begin = doc.begin; begin < doc.end; begin += kQueries) {
-        body(head, begin, std::min(kQueries, doc.end - begin));
+        const int64_t rows = std::min(kQueries, doc.end - begin), position = begin - doc.begin;
+        const int64_t from = shape.first_key(position) / S::kLanes * S::kLanes;
+        body(Queries{head, begin, rows, position, from, position + rows - from});
       }
     }
   }
@@ -128,9 +138,9 @@ class PackedAttention {
   static void load_row(float* to, const float* from, int64_t e, float factor) {
     for (int64_t i = 0; i < e; i += S::kLanes) S::store(to + i, S::mul(load_up_to<S>(from + i, e - i), S::set1(factor)));
   }
-  static void load_rows(float* to, TensorView from, int64_t begin, int64_t rows, int64_t head, const AttentionShape& s, float factor) {
-    for (int64_t r = 0; r < rows; ++r) {
-      load_row(to + r * round_up<S>(s.head_dim), from.f32() + ((begin + r) * s.n_heads + head) * s.head_dim, s.head_dim, factor);
+  static void load_rows(float* to, TensorView from, const Queries& b, const AttentionShape& s, float factor) {
+    for (int64_t r = 0; r < b.rows; ++r) {
+      load_row(to + r * round_up<S>(s.head_dim), from.f32() + ((b.begin + r) * s.n_heads + b.head) * s.head_dim, s.head_dim, factor);
     }
   }
   static void store_row(TensorView to, int64_t row, int64_t head, const AttentionShape& s, const float* from, float factor) {
@@ -155,11 +165,31 @@ class PackedAttention {
     load(room.v, backward ? room.v_t : nullptr, v);
   }
 
-  // p = scale · q kᵀ for a block of queries.
-  static void scores(const Room& room, TensorView q, int64_t begin, int64_t rows, int64_t head, int64_t keys, const AttentionShape& s) {
-    load_rows(room.q, q, begin, rows, head, s, static_cast<float>(s.scale));
-    small_product<S, Start::kZero>(room.p, room.stride, rows, round_up<S>(keys), s.head_dim, {room.q, room.width, 1}, room.k_t,
+  // p = scale · q kᵀ for a block of queries, capped.
+  static void scores(const Room& room, TensorView q, const Queries& b, const AttentionShape& s) {
+    const int64_t padded = round_up<S>(b.keys);
+    load_rows(room.q, q, b, s, static_cast<float>(s.scale));
+    small_product<S, Start::kZero>(room.p, room.stride, b.rows, padded, s.head_dim, {room.q, room.width, 1}, room.k_t + b.from,
                                    room.stride);
+    if (s.soft_cap == 0) return;
+    for (int64_t r = 0; r < b.rows; ++r) cap_scores<S>(room.p + r * room.stride, padded, static_cast<float>(s.soft_cap));
+  }
+
+  // Row r of the scores becomes weights, and row r of dP becomes dS.
+  static void score_gradient(const Room& room, const Queries& b, int64_t r, TensorView out, TensorView lse, const AttentionShape& s) {
+    const int64_t query = (b.begin + r) * s.n_heads + b.head, padded = round_up<S>(b.keys);
+    float *ds = room.ds + r * room.stride, *p = room.p + r * room.stride;
+    F delta = S::set1(dot<S>(room.dout + r * room.width, out.f32() + query * s.head_dim, s.head_dim));
+    if (s.soft_cap > 0) {
+      const F one = S::set1(1.0f), inverse = S::set1(static_cast<float>(1 / s.soft_cap));
+      for (int64_t j = 0; j < padded; j += S::kLanes) {
+        const F t = S::mul(S::load(p + j), inverse);
+        S::store(ds + j, S::mul(S::sub(S::load(ds + j), delta), S::sub(one, S::mul(t, t))));
+      }
+      delta = S::zero();
+    }
+    exponentials<S>(p, b.first(r, s), b.seen(r), padded, lse.f32()[query]);
+    for (int64_t j = 0; j < padded; j += S::kLanes) S::store(ds + j, S::mul(S::load(p + j), S::sub(S::load(ds + j), delta)));
   }
 
   ThreadPool& pool_;

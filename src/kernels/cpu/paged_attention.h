@@ -1,7 +1,8 @@
 // Attention over pages of cached keys and values.
 //
 // Keys are visited in blocks of kKeys counted from position 0 with a running softmax (Dao et al. 2022), whatever the pages' length
-// and however many rows ask at once: a row's result depends on its own position alone.
+// and however many rows ask at once: a row's result depends on its own position alone. Blocks before the windows of all rows are
+// passed over; one that some row sees nothing of leaves that row's sums as they are, to the bit.
 #pragma once
 
 #include <algorithm>
@@ -108,14 +109,17 @@ class PagedAttention {
       std::fill(mine.top, mine.top + queries, -INFINITY);
     }
     const int64_t last = item.position + item.rows;  // keys that the last row sees
-    for (int64_t begin = 0; begin < last; begin += kKeys) {
+    for (int64_t begin = s.first_key(item.position) / kKeys * kKeys; begin < last; begin += kKeys) {
       const int64_t keys = std::min(kKeys, last - begin);
       for (int64_t head = head_begin; head < head_end; ++head) {
         const Queries mine = room.of_head(head - head_begin, queries);
         pages.k.dtype == DType::kF16 ? load_keys<uint16_t>(room, pages, item, begin, keys, head, s)
                                      : load_keys<float>(room, pages, item, begin, keys, head, s);
         small_product<S, Start::kZero>(room.p, kKeys, queries, round_up<S>(keys), e, {mine.q, width, 1}, room.k_t, kKeys);
-        weigh(room, mine, item, begin, keys, group, queries);
+        if (s.soft_cap > 0) {
+          for (int64_t i = 0; i < queries; ++i) cap_scores<S>(room.p + i * kKeys, round_up<S>(keys), static_cast<float>(s.soft_cap));
+        }
+        weigh(room, mine, item, begin, keys, queries, s);
         small_product<S, Start::kSum>(mine.out, width, queries, width, keys, {room.p, kKeys, 1}, room.v, width);
       }
     }
@@ -132,32 +136,38 @@ class PagedAttention {
 
   // Scores to weights relative to the largest score so far; what was summed before is brought to the same measure. Rows that see
   // nothing of this block stay as they are.
-  static void weigh(const Room& room, const Queries& mine, const Item& item, int64_t begin, int64_t keys, int64_t group,
-                    int64_t queries) {
-    const auto seen = [&](int64_t query) { return std::clamp<int64_t>(item.position + query / group + 1 - begin, 0, keys); };
+  static void weigh(const Room& room, const Queries& mine, const Item& item, int64_t begin, int64_t keys, int64_t queries,
+                    const AttentionShape& s) {
+    const int64_t group = s.n_heads / s.n_kv_heads;
+    const auto in_block = [&](int64_t key) { return std::clamp<int64_t>(key - begin, 0, keys); };
+    const auto first = [&](int64_t query) { return in_block(s.first_key(item.position + query / group)); };
+    const auto seen = [&](int64_t query) { return in_block(item.position + query / group + 1); };
     for (int64_t i = 0; i < queries; ++i) {
       const float before = mine.top[i];
-      if (seen(i) > 0) mine.top[i] = std::max(before, largest<S>(room.p + i * kKeys, seen(i)));
+      const int64_t n = seen(i) - first(i);
+      if (n > 0) mine.top[i] = std::max(before, largest<S>(room.p + i * kKeys + first(i), n));
       room.rescale[i] = before == mine.top[i] ? 0.0f : before - mine.top[i];  // −∞ at first
     }
     for (int64_t i = 0; i < queries; i += S::kLanes) S::store(room.rescale + i, exp<S>(S::load(room.rescale + i)));
     for (int64_t i = 0; i < queries; ++i) {
       const float factor = room.rescale[i];
-      mine.sum[i] = mine.sum[i] * factor + exponentials<S>(room.p + i * kKeys, seen(i), round_up<S>(keys), mine.top[i]);
+      mine.sum[i] = mine.sum[i] * factor + exponentials<S>(room.p + i * kKeys, first(i), seen(i), round_up<S>(keys), mine.top[i]);
       if (factor == 1.0f) continue;
       float* out = mine.out + i * room.width;
       for (int64_t j = 0; j < room.width; j += S::kLanes) S::store(out + j, S::mul(S::load(out + j), S::set1(factor)));
     }
   }
 
-  // Keys begin … begin + n of one head, turned, and their values.
+  // Keys begin … begin + n of one head, turned, and their values. Keys before all windows are not read, they may be gone: the
+  // first that is seen stands in their places.
   template <class T>
   static void load_keys(const Room& room, const KvPages& pages, const Item& item, int64_t begin, int64_t n, int64_t kv_head,
                         const AttentionShape& s) {
     const int64_t e = s.head_dim, len = pages.page_len();
     int64_t at[kKeys];
     for (int64_t j = 0; j < n; ++j) {
-      const int64_t slot = item.pages[(begin + j) / len] * len + (begin + j) % len;
+      const int64_t position = std::max(begin + j, s.first_key(item.position));
+      const int64_t slot = item.pages[position / len] * len + position % len;
       at[j] = (slot * s.n_kv_heads + kv_head) * e;
     }
     const T *k = pages.k.as<const T>(), *v = pages.v.as<const T>();

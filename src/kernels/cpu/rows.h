@@ -65,34 +65,59 @@ class Rows {
     }
   }
 
-  void swiglu(TensorView out, TensorView gate, TensorView up) {
-    elements(out.numel(), [&](int64_t at, int64_t n) {
-      const float *g = gate.f32() + at, *u = up.f32() + at;
-      float* o = out.f32() + at;
-      over_vectors<S>(n, [&](auto load, auto store) { store(o, S::mul(S::mul(load(g), sigmoid(load(g))), load(u))); });
-    });
+  void glu(TensorView out, TensorView gate, TensorView up, Activation activation) {
+    activation == Activation::kSilu ? glu<Silu>(out, gate, up) : glu<GeluTanh>(out, gate, up);
+  }
+  void glu_backward(TensorView dgate, TensorView dup, TensorView dout, TensorView gate, TensorView up, Activation activation) {
+    activation == Activation::kSilu ? glu_backward<Silu>(dgate, dup, dout, gate, up)
+                                    : glu_backward<GeluTanh>(dgate, dup, dout, gate, up);
   }
 
-  void swiglu_backward(TensorView dgate, TensorView dup, TensorView dout, TensorView gate, TensorView up) {
-    elements(dout.numel(), [&](int64_t at, int64_t n) {
-      const float *g = gate.f32() + at, *u = up.f32() + at, *d = dout.f32() + at;
-      float *dg = dgate.f32() + at, *du = dup.f32() + at;
+  void soft_cap(TensorView x, double cap) {
+    const F factor = S::set1(static_cast<float>(cap)), inverse = S::set1(static_cast<float>(1 / cap));
+    elements(x.numel(), [&](int64_t at, int64_t n) {
+      float* p = x.f32() + at;
+      over_vectors<S>(n, [&](auto load, auto store) { store(p, S::mul(tanh<S>(S::mul(load(p), inverse)), factor)); });
+    });
+  }
+  void soft_cap_backward(TensorView dx, TensorView capped, double cap) {
+    const F one = S::set1(1.0f), inverse = S::set1(static_cast<float>(1 / cap));
+    elements(dx.numel(), [&](int64_t at, int64_t n) {
+      float* p = dx.f32() + at;
+      const float* c = capped.f32() + at;
       over_vectors<S>(n, [&](auto load, auto store) {
-        const F x = load(g), s = sigmoid(x), grad = load(d);
-        const F silu = S::mul(x, s);
-        const F slope = S::fma(silu, S::sub(S::set1(1.0f), s), s);  // s + x·s·(1 − s)
-        const F to_gate = S::mul(S::mul(grad, load(u)), slope), to_up = S::mul(grad, silu);
-        store(dg, to_gate);
-        store(du, to_up);
+        const F t = S::mul(load(c), inverse);
+        store(p, S::mul(load(p), S::sub(one, S::mul(t, t))));
       });
     });
   }
 
-  void rope(TensorView x, TensorView cos_sin, std::span<const int32_t> positions, bool interleaved, float direction) {
-    const int64_t e = cos_sin.cols(), half = e / 2, width = x.cols();
-    pool_.parallel_for(x.rows(), 8, [&](int64_t begin, int64_t end) {
+  // bias: float32.
+  void add_bias(TensorView x, const float* bias, int64_t d) {
+    pool_.parallel_for(x.numel() / d, 8, [&](int64_t begin, int64_t end) {
+      for (float* row = x.f32() + begin * d; row < x.f32() + end * d; row += d) {
+        over_vectors<S>(d, [&](auto load, auto store) { store(row, S::add(load(row), load(bias))); });
+      }
+    });
+  }
+  // Threads own columns: rows are added in their order.
+  void bias_backward(TensorView dbias, TensorView dout) {
+    const int64_t d = dbias.numel(), n = dout.numel() / d;
+    pool_.parallel_for(d, 64, [&](int64_t begin, int64_t end) {
+      float* to = dbias.f32() + begin;
+      for (int64_t r = 0; r < n; ++r) {
+        const float* row = dout.f32() + r * d + begin;
+        over_vectors<S>(end - begin, [&](auto load, auto store) { store(to, S::add(load(to), load(row))); });
+      }
+    });
+  }
+
+  void rope(TensorView x, int64_t e, TensorView cos_sin, std::span<const int32_t> positions, bool interleaved, float direction) {
+    const int64_t rotated = cos_sin.cols(), half = rotated / 2, n = static_cast<int64_t>(positions.size());
+    const int64_t width = n == 0 ? 0 : x.numel() / n;
+    pool_.parallel_for(n, 8, [&](int64_t begin, int64_t end) {
       for (int64_t r = begin; r < end; ++r) {
-        const float* cosine = cos_sin.f32() + positions[static_cast<size_t>(r)] * e;
+        const float* cosine = cos_sin.f32() + positions[static_cast<size_t>(r)] * rotated;
         const float* sine = cosine + half;
         for (float* head = x.f32() + r * width; head < x.f32() + (r + 1) * width; head += e) {
           for (int64_t i = 0; i < half; ++i) {
@@ -189,6 +214,42 @@ class Rows {
   static constexpr int64_t kSumChunk = 1024;
 
   static F sigmoid(F x) { return S::div(S::set1(1.0f), S::add(S::set1(1.0f), exp<S>(S::sub(S::zero(), x)))); }
+
+  // Both activations are x · σ(z(x)), since (1 + tanh u) / 2 = σ(2u).
+  struct Silu {
+    static F z(F x) { return x; }
+    static F z_slope(F) { return S::set1(1.0f); }
+  };
+  struct GeluTanh {
+    static constexpr float kLinear = 1.59576912f, kCubic = 0.0713548162f;  // 2 √(2/π), and times 0.044715
+    static F z(F x) { return S::mul(x, S::fma(S::mul(x, x), S::set1(kCubic), S::set1(kLinear))); }
+    static F z_slope(F x) { return S::fma(S::mul(x, x), S::set1(3 * kCubic), S::set1(kLinear)); }
+  };
+
+  template <class A>
+  void glu(TensorView out, TensorView gate, TensorView up) {
+    elements(out.numel(), [&](int64_t at, int64_t n) {
+      const float *g = gate.f32() + at, *u = up.f32() + at;
+      float* o = out.f32() + at;
+      over_vectors<S>(n, [&](auto load, auto store) { store(o, S::mul(S::mul(load(g), sigmoid(A::z(load(g)))), load(u))); });
+    });
+  }
+
+  template <class A>
+  void glu_backward(TensorView dgate, TensorView dup, TensorView dout, TensorView gate, TensorView up) {
+    elements(dout.numel(), [&](int64_t at, int64_t n) {
+      const float *g = gate.f32() + at, *u = up.f32() + at, *d = dout.f32() + at;
+      float *dg = dgate.f32() + at, *du = dup.f32() + at;
+      over_vectors<S>(n, [&](auto load, auto store) {
+        const F x = load(g), s = sigmoid(A::z(x)), grad = load(d);
+        const F value = S::mul(x, s);
+        const F slope = S::fma(S::mul(value, A::z_slope(x)), S::sub(S::set1(1.0f), s), s);  // s + x·s·(1 − s)·z'
+        const F to_gate = S::mul(S::mul(grad, load(u)), slope), to_up = S::mul(grad, value);
+        store(dg, to_gate);
+        store(du, to_up);
+      });
+    });
+  }
 
   // Σ e^(row − shift), leaving the exponentials in the row where they are wanted.
   static float sum_exp(float* row, int64_t v, F shift, bool keep) {

@@ -27,19 +27,28 @@ inline float largest(const float* row, int64_t n) {
   return S::largest(top);
 }
 
-// row = e^(row − shift) for the first `seen` numbers, 0 for the rest of n, a multiple of S::kLanes; returns the sum.
+// row = e^(row − shift) for the numbers from `first` to `seen`, 0 for the others of n, a multiple of S::kLanes; returns the sum.
 template <class S>
-inline float exponentials(float* row, int64_t seen, int64_t n, float shift) {
+inline float exponentials(float* row, int64_t first, int64_t seen, int64_t n, float shift) {
   typename S::F sum = S::zero();
   int64_t j = 0;
+  for (; j + S::kLanes <= first; j += S::kLanes) S::store(row + j, S::zero());
   for (; j < seen; j += S::kLanes) {
     S::store(row + j, exp<S>(S::sub(S::load(row + j), S::set1(shift))));
+    for (int64_t before = j; before < first; ++before) row[before] = 0;
     const auto value = load_up_to<S>(row + j, seen - j);
     S::store(row + j, value);
     sum = S::add(sum, value);
   }
   for (; j < n; j += S::kLanes) S::store(row + j, S::zero());
   return S::sum(sum);
+}
+
+// row = cap · tanh(row / cap) for n numbers, a multiple of S::kLanes.
+template <class S>
+inline void cap_scores(float* row, int64_t n, float cap) {
+  const auto factor = S::set1(cap), inverse = S::set1(1.0f / cap);
+  for (int64_t j = 0; j < n; j += S::kLanes) S::store(row + j, S::mul(tanh<S>(S::mul(S::load(row + j), inverse)), factor));
 }
 
 // to[i][j] = row j's number i, for n rows of `width` numbers, a multiple of S::kLanes; columns past n are zeros up to a whole

@@ -63,7 +63,7 @@ class VectorOps final : public Ops {
       quantized_.template run<BlockQ8_0>(out, into, x, w);
     } else if (w.dtype == DType::kQ4_0) {
       quantized_.template run<BlockQ4_0>(out, into, x, w);
-    } else if (precision == Precision::kBF16) {
+    } else if (precision == Precision::kBF16 && !is_quantized(w.dtype)) {
       gemm_bf16_.multiply(out.f32(), x.rows(), w.rows(), i, {x.f32(), i, 1}, {decoded(w), 1, i}, into == Into::kAdd);
     } else {
       dense_.run(out, into, x, w);
@@ -80,13 +80,23 @@ class VectorOps final : public Ops {
     multiply(precision, dw.f32(), o, i, x.rows(), {dout.f32(), 1, o}, {x.f32(), i, 1}, true);
   }
 
-  void rope(TensorView x, TensorView cos_sin, std::span<const int32_t> positions, bool interleaved) override {
-    check::rope(kTypes, x, cos_sin, positions);
-    rows_.rope(x, cos_sin, positions, interleaved, 1.0f);
+  void add_bias(TensorView x, TensorView bias) override {
+    check::add_bias(kTypes, x, bias);
+    rows_.add_bias(x, decoded(bias), bias.numel());
   }
-  void rope_backward(TensorView dx, TensorView cos_sin, std::span<const int32_t> positions, bool interleaved) override {
-    check::rope(kTypes, dx, cos_sin, positions);
-    rows_.rope(dx, cos_sin, positions, interleaved, -1.0f);
+  void bias_backward(TensorView dbias, TensorView dout) override {
+    check::bias_backward(kTypes, dbias, dout);
+    rows_.bias_backward(dbias, dout);
+  }
+
+  void rope(TensorView x, int64_t head_dim, TensorView cos_sin, std::span<const int32_t> positions, bool interleaved) override {
+    check::rope(kTypes, x, head_dim, cos_sin, positions);
+    rows_.rope(x, head_dim, cos_sin, positions, interleaved, 1.0f);
+  }
+  void rope_backward(TensorView dx, int64_t head_dim, TensorView cos_sin, std::span<const int32_t> positions,
+                     bool interleaved) override {
+    check::rope(kTypes, dx, head_dim, cos_sin, positions);
+    rows_.rope(dx, head_dim, cos_sin, positions, interleaved, -1.0f);
   }
 
   void attention(TensorView out, TensorView lse, TensorView q, TensorView k, TensorView v, std::span<const int32_t> first_row,
@@ -120,13 +130,22 @@ class VectorOps final : public Ops {
     paged_.run(out, q, pages, sequences, shape);
   }
 
-  void swiglu(TensorView out, TensorView gate, TensorView up) override {
-    check::swiglu(kTypes, out, gate, up);
-    rows_.swiglu(out, gate, up);
+  void glu(TensorView out, TensorView gate, TensorView up, Activation activation) override {
+    check::glu(kTypes, out, gate, up);
+    rows_.glu(out, gate, up, activation);
   }
-  void swiglu_backward(TensorView dgate, TensorView dup, TensorView dout, TensorView gate, TensorView up) override {
-    check::swiglu_backward(kTypes, dgate, dup, dout, gate, up);
-    rows_.swiglu_backward(dgate, dup, dout, gate, up);
+  void glu_backward(TensorView dgate, TensorView dup, TensorView dout, TensorView gate, TensorView up,
+                    Activation activation) override {
+    check::glu_backward(kTypes, dgate, dup, dout, gate, up);
+    rows_.glu_backward(dgate, dup, dout, gate, up, activation);
+  }
+  void soft_cap(TensorView x, double cap) override {
+    check::soft_cap(kTypes, x, cap);
+    rows_.soft_cap(x, cap);
+  }
+  void soft_cap_backward(TensorView dx, TensorView capped, double cap) override {
+    check::soft_cap_backward(kTypes, dx, capped, cap);
+    rows_.soft_cap_backward(dx, capped, cap);
   }
   void cross_entropy(TensorView loss, TensorView logits, std::span<const int32_t> targets, double dloss) override {
     check::cross_entropy(kTypes, loss, logits, targets);
@@ -140,6 +159,7 @@ class VectorOps final : public Ops {
     });
   }
   void add_scaled(TensorView out, double a, TensorView x, double b, TensorView y) override {
+    check::add_scaled(kTypes, out, a, x, b, y);
     rows_.add_scaled(out, a, x, b, y);
   }
   void adamw(TensorView weight, TensorView gradient, TensorView m, TensorView v, const AdamWStep& step) override {

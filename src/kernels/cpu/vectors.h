@@ -37,18 +37,35 @@ inline void transpose(typename S::F (&rows)[S::kLanes]) {
   }
 }
 
-// e^x to about two units in the last place: 2^round(x / ln 2) times a polynomial of degree six on the rest (coefficients are the
-// Taylor series'; |rest| ≤ ln 2 / 2 keeps the first dropped term below 1.3e-7). x below −87 counts as −87: 1.6e-38 stands for 0.
+// x = k · ln 2 + r, k whole, and (e^r − 1) / r to about two units in the last place (coefficients are the Taylor series';
+// |r| ≤ ln 2 / 2 keeps the first dropped term below 1.3e-7).
+template <class S>
+struct Exponential {
+  explicit Exponential(typename S::F x) {
+    k = S::round(S::mul(x, S::set1(1.44269504f)));
+    r = S::fma(k, S::set1(-0.693359375f), x);
+    r = S::fma(k, S::set1(2.12194440e-4f), r);
+    p = S::set1(1.0f / 720);
+    for (const float c : {1.0f / 120, 1.0f / 24, 1.0f / 6, 0.5f, 1.0f}) p = S::fma(p, r, S::set1(c));
+  }
+  typename S::F k, r, p;
+};
+
+// e^x = 2^k · e^r. x below −87 counts as −87: 1.6e-38 stands for 0.
 template <class S>
 inline typename S::F exp(typename S::F x) {
-  using F = typename S::F;
-  x = S::min(S::max(x, S::set1(-87.0f)), S::set1(88.0f));
-  const F k = S::round(S::mul(x, S::set1(1.44269504f)));
-  F r = S::fma(k, S::set1(-0.693359375f), x);
-  r = S::fma(k, S::set1(2.12194440e-4f), r);
-  F p = S::set1(1.0f / 720);
-  for (const float c : {1.0f / 120, 1.0f / 24, 1.0f / 6, 0.5f, 1.0f, 1.0f}) p = S::fma(p, r, S::set1(c));
-  return S::scale_by_power(p, k);
+  const Exponential<S> e(S::min(S::max(x, S::set1(-87.0f)), S::set1(88.0f)));
+  return S::scale_by_power(S::fma(e.p, e.r, S::set1(1.0f)), e.k);
+}
+
+// tanh x = t / (t + 2) with t = e^2x − 1 = 2^k (e^r − 1) + (2^k − 1), in which nothing cancels. Beyond ±10 it is ±1.
+template <class S>
+inline typename S::F tanh(typename S::F x) {
+  x = S::min(S::max(x, S::set1(-10.0f)), S::set1(10.0f));
+  const Exponential<S> e(S::add(x, x));
+  const typename S::F power = S::scale_by_power(S::set1(1.0f), e.k);
+  const typename S::F t = S::fma(power, S::mul(e.p, e.r), S::sub(power, S::set1(1.0f)));
+  return S::div(t, S::add(t, S::set1(2.0f)));
 }
 
 // body(i, load, store) over whole vectors of n elements and one partial one.

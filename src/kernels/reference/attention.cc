@@ -18,11 +18,19 @@ T dot(const T* a, const T* b, int64_t n) {
   return sum;
 }
 
+// How well a key answers a query.
+template <class T>
+T score(const T* q, const T* k, const AttentionShape& s) {
+  const T score = dot(q, k, s.head_dim) * static_cast<T>(s.scale), cap = static_cast<T>(s.soft_cap);
+  return cap > 0 ? cap * std::tanh(score / cap) : score;
+}
+
 // One query head over keys and values 0 … n−1, which key(i) and value(i) point to. Returns lse.
 template <class T, class Key, class Value>
-T attend(T* out, const T* q, int64_t n, int64_t e, T scale, const Key& key, const Value& value) {
+T attend(T* out, const T* q, int64_t n, const AttentionShape& s, const Key& key, const Value& value) {
+  const int64_t e = s.head_dim;
   std::vector<T> weights(static_cast<size_t>(n));
-  for (int64_t i = 0; i < n; ++i) weights[static_cast<size_t>(i)] = dot(q, key(i), e) * scale;
+  for (int64_t i = 0; i < n; ++i) weights[static_cast<size_t>(i)] = score(q, key(i), s);
   const T max = *std::max_element(weights.begin(), weights.end());
   T sum = 0;
   for (T& weight : weights) sum += weight = std::exp(weight - max);
@@ -35,6 +43,12 @@ T attend(T* out, const T* q, int64_t n, int64_t e, T scale, const Key& key, cons
   return max + std::log(sum);
 }
 
+// The first row that `row` sees.
+int64_t first_key(std::span<const int32_t> first_row, int64_t row, const AttentionShape& s) {
+  const int64_t first = first_row[static_cast<size_t>(row)];
+  return first + s.first_key(row - first);
+}
+
 // out_NHE, lse_NH (or null), q_NHE, k_NKE, v_NKE
 template <class T>
 void attention_forward(T* out, T* lse, const T* q, const T* k, const T* v, std::span<const int32_t> first_row,
@@ -42,13 +56,13 @@ void attention_forward(T* out, T* lse, const T* q, const T* k, const T* v, std::
   const int64_t e = s.head_dim;
   const int64_t n = static_cast<int64_t>(first_row.size());
   for (int64_t row = 0; row < n; ++row) {
-    const int64_t first = first_row[static_cast<size_t>(row)];
+    const int64_t first = first_key(first_row, row, s);
     for (int64_t h = 0; h < s.n_heads; ++h) {
       const int64_t kv_head = h / (s.n_heads / s.n_kv_heads);
       const auto at = [&](const T* x, int64_t i) { return x + ((first + i) * s.n_kv_heads + kv_head) * e; };
       const int64_t query = row * s.n_heads + h;
       const T row_lse = attend(
-          out + query * e, q + query * e, row - first + 1, e, static_cast<T>(s.scale),
+          out + query * e, q + query * e, row - first + 1, s,
           [&](int64_t i) { return at(k, i); }, [&](int64_t i) { return at(v, i); });
       if (lse) lse[query] = row_lse;
     }
@@ -62,14 +76,15 @@ struct AttentionGradient {
   const T *dout, *q, *k, *v, *out, *lse;
 };
 
-// With p = exp(q·k · scale − lse) and D = dout · out:
-//   dv += p · dout,  ds = p · (dout · v − D) · scale,  dq += ds · k,  dk += ds · q.
+// With p = exp(score − lse) and D = dout · out:
+//   dv += p · dout,  ds = p · (dout · v − D) · scale,  dq += ds · k,  dk += ds · q;
+// where scores are capped, ds times the slope 1 − (score / cap)².
 template <class T>
 void attention_backward_rows(const AttentionGradient<T>& t, std::span<const int32_t> first_row,
                              const AttentionShape& s) {
   const int64_t e = s.head_dim;
   const int64_t n = static_cast<int64_t>(first_row.size());
-  const T scale = static_cast<T>(s.scale);
+  const T scale = static_cast<T>(s.scale), cap = static_cast<T>(s.soft_cap);
   std::fill_n(t.dq, n * s.n_heads * e, T{0});
   std::fill_n(t.dk, n * s.n_kv_heads * e, T{0});
   std::fill_n(t.dv, n * s.n_kv_heads * e, T{0});
@@ -78,10 +93,12 @@ void attention_backward_rows(const AttentionGradient<T>& t, std::span<const int3
       const int64_t head = row * s.n_heads + h;
       const int64_t query = head * e;
       const T weighted = dot(t.dout + query, t.out + query, e);
-      for (int64_t i = first_row[static_cast<size_t>(row)]; i <= row; ++i) {
+      for (int64_t i = first_key(first_row, row, s); i <= row; ++i) {
         const int64_t key = (i * s.n_kv_heads + h / (s.n_heads / s.n_kv_heads)) * e;
-        const T p = std::exp(dot(t.q + query, t.k + key, e) * scale - t.lse[head]);
-        const T ds = p * (dot(t.dout + query, t.v + key, e) - weighted) * scale;
+        const T a = score(t.q + query, t.k + key, s);
+        const T p = std::exp(a - t.lse[head]);
+        const T slope = cap > 0 ? 1 - a / cap * (a / cap) : 1;
+        const T ds = p * (dot(t.dout + query, t.v + key, e) - weighted) * slope * scale;
         for (int64_t j = 0; j < e; ++j) {
           t.dv[key + j] += p * t.dout[query + j];
           t.dq[query + j] += ds * t.k[key + j];
@@ -130,14 +147,14 @@ void attend_sequence(T* out, const T* q, const KvPages& pages, const SequenceRow
     load_page(pages.v, page_offset(pages, sequence, p), &v[static_cast<size_t>(p * width)], width);
   }
   for (int64_t row = sequence.row_begin; row < sequence.row_end; ++row) {
-    const int64_t visible = sequence.first_position + row - sequence.row_begin + 1;
+    const int64_t position = sequence.first_position + row - sequence.row_begin, first = s.first_key(position);
     for (int64_t h = 0; h < s.n_heads; ++h) {
       const int64_t head = h / (s.n_heads / s.n_kv_heads) * e;
       const int64_t query = (row * s.n_heads + h) * e;
       attend(
-          out + query, q + query, visible, e, static_cast<T>(s.scale),
-          [&](int64_t i) { return k.data() + i * width + head; },
-          [&](int64_t i) { return v.data() + i * width + head; });
+          out + query, q + query, position + 1 - first, s,
+          [&](int64_t i) { return k.data() + (first + i) * width + head; },
+          [&](int64_t i) { return v.data() + (first + i) * width + head; });
     }
   }
 }

@@ -1,4 +1,4 @@
-// Matrix products with a weight of any dtype. Float weights are decoded row by row. Block-quantized weights
+// Matrix products with a weight of any dtype. Weights are decoded row by row, except that those in Q8_0 and Q4_0
 // meet activations that are quantized themselves, 32 numbers at a time:
 //   d = max |x| / 127,  q = round(x / d), ties to even  (a block with d below the smallest normal float
 //   counts as zeros) out = Σ over blocks of d_w · d_x · Σ q_w q_x, the inner sum in exact integers.
@@ -134,6 +134,16 @@ void linear_backward_weight_rows(T* dweight, const T* dout, const T* x, int64_t 
   }
 }
 
+// x_NO += bias_O
+template <class T>
+void add_bias_rows(T* x, TensorView bias, int64_t n) {
+  std::vector<T> row(static_cast<size_t>(bias.numel()));
+  decode_row(bias, 0, row.data());
+  for (int64_t i = 0; i < n; ++i) {
+    for (const T b : row) *x++ += b;
+  }
+}
+
 }  // namespace
 
 void ReferenceOps::linear(TensorView out_NO, Into into, TensorView x_NI, TensorView weight_OI,
@@ -141,9 +151,10 @@ void ReferenceOps::linear(TensorView out_NO, Into into, TensorView x_NI, TensorV
   check::linear(kTypes, out_NO, x_NI, weight_OI);
   by_type(x_NI.dtype, [&]<class T>(T) {
     const int64_t i_size = weight_OI.cols(), n = x_NI.numel() / i_size;
-    if (!is_quantized(weight_OI.dtype)) {
-      const std::vector<T> x = rounded<T>(x_NI, precision);
-      return linear_forward(out_NO.as<T>(), into, x.data(), weight_OI, n, precision);
+    if (weight_OI.dtype != DType::kQ8_0 && weight_OI.dtype != DType::kQ4_0) {
+      const Precision used = is_quantized(weight_OI.dtype) ? Precision::kF32 : precision;
+      const std::vector<T> x = rounded<T>(x_NI, used);
+      return linear_forward(out_NO.as<T>(), into, x.data(), weight_OI, n, used);
     }
     const auto row_of =
         weight_OI.dtype == DType::kQ8_0 ? quantized_row<BlockQ8_0, T> : quantized_row<BlockQ4_0, T>;
@@ -171,6 +182,18 @@ void ReferenceOps::linear_backward_weight(TensorView dweight_OI, TensorView dout
     const std::vector<T> dout = rounded<T>(dout_NO, precision), x = rounded<T>(x_NI, precision);
     linear_backward_weight_rows(dweight_OI.as<T>(), dout.data(), x.data(), x_NI.numel() / dweight_OI.cols(),
                                 dweight_OI.cols(), dweight_OI.rows());
+  });
+}
+
+void ReferenceOps::add_bias(TensorView x_NO, TensorView bias_O) {
+  check::add_bias(kTypes, x_NO, bias_O);
+  by_type(x_NO.dtype, [&]<class T>(T) { add_bias_rows(x_NO.as<T>(), bias_O, x_NO.numel() / bias_O.numel()); });
+}
+
+void ReferenceOps::bias_backward(TensorView dbias_O, TensorView dout_NO) {
+  check::bias_backward(kTypes, dbias_O, dout_NO);
+  by_type(dout_NO.dtype, [&]<class T>(T) {
+    for (int64_t i = 0; i < dout_NO.numel(); ++i) dbias_O.as<T>()[i % dbias_O.numel()] += dout_NO.as<T>()[i];
   });
 }
 

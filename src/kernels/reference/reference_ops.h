@@ -26,10 +26,13 @@ class ReferenceOps final : public Ops {
   void linear_backward_weight(TensorView dweight_OI, TensorView dout_NO, TensorView x_NI,
                               Precision precision) override;
 
-  void rope(TensorView x_NHE, TensorView cos_sin_PE, std::span<const int32_t> positions,
+  void add_bias(TensorView x_NO, TensorView bias_O) override;
+  void bias_backward(TensorView dbias_O, TensorView dout_NO) override;
+
+  void rope(TensorView x_NHE, int64_t head_dim, TensorView cos_sin_PR, std::span<const int32_t> positions,
             bool interleaved) override;
-  void rope_backward(TensorView dx_NHE, TensorView cos_sin_PE, std::span<const int32_t> positions,
-                     bool interleaved) override;
+  void rope_backward(TensorView dx_NHE, int64_t head_dim, TensorView cos_sin_PR,
+                     std::span<const int32_t> positions, bool interleaved) override;
 
   void attention(TensorView out_NHE, TensorView lse_NH, TensorView q_NHE, TensorView k_NKE, TensorView v_NKE,
                  std::span<const int32_t> first_row, const AttentionShape& shape) override;
@@ -42,9 +45,12 @@ class ReferenceOps final : public Ops {
   void attention_paged(TensorView out_NHE, TensorView q_NHE, const KvPages& pages,
                        std::span<const SequenceRows> sequences, const AttentionShape& shape) override;
 
-  void swiglu(TensorView out_NF, TensorView gate_NF, TensorView up_NF) override;
-  void swiglu_backward(TensorView dgate_NF, TensorView dup_NF, TensorView dout_NF, TensorView gate_NF,
-                       TensorView up_NF) override;
+  void glu(TensorView out_NF, TensorView gate_NF, TensorView up_NF, Activation activation) override;
+  void glu_backward(TensorView dgate_NF, TensorView dup_NF, TensorView dout_NF, TensorView gate_NF,
+                    TensorView up_NF, Activation activation) override;
+
+  void soft_cap(TensorView x, double cap) override;
+  void soft_cap_backward(TensorView dx, TensorView capped, double cap) override;
 
   void cross_entropy(TensorView loss_N, TensorView logits_NV, std::span<const int32_t> targets,
                      double dloss) override;
