@@ -145,7 +145,7 @@ void Engine::Impl::choose_next(Sequence& sequence, std::span<const float> logits
   stats.decode_ms = ms_between(sequence.first_token, now);
 
   GeneratedToken token;
-  token.id = sequence.sampler.next(logits_V, scratch);
+  token.id = sequence.sampler.next(logits_V, sequence.tokens, scratch);
   const std::vector<int32_t>& stops = sequence.request.stop_ids;
   if (std::find(stops.begin(), stops.end(), token.id) != stops.end())
     return finish(sequence.id, FinishReason::kStop);
@@ -194,12 +194,12 @@ Result<Engine::RequestId> Engine::submit(GenerationRequest request, GenerationLi
                         impl_->vocab_size);
     }
   }
-  for (const auto& [id, bias] : request.sampling.logit_bias) {
+  for (const int32_t id : request.stop_ids) {
     if (outside(id)) {
-      return make_error(ErrorCode::kInvalidArgument,
-                        "logit bias: token id {} is outside the vocabulary of {}", id, impl_->vocab_size);
+      return make_error(ErrorCode::kInvalidArgument, "stop token id {} is outside the vocabulary of {}", id, impl_->vocab_size);
     }
   }
+  OWLET_TRY(check_ids(request.sampling, impl_->vocab_size));
   const int64_t room = context_length() - n_prompt;
   const int64_t n_new = request.max_new_tokens > 0 ? std::min(request.max_new_tokens, room) : room;
 

@@ -10,22 +10,10 @@
 #include <vector>
 
 #include "core/result.h"
+#include "generate/sampling_params.h"
 #include "model/model.h"
 
 namespace owlet {
-
-// How the next token is chosen. Applied in this order: penalties and bias, temperature, top_k, top_p, min_p, draw.
-struct SamplingParams {
-  double temperature = 1.0;         // 0: the most likely token, always (the lowest id among equals)
-  int top_k = 0;                    // 0: off
-  double top_p = 1.0;               // keep the smallest set of tokens whose probability reaches top_p
-  double min_p = 0.0;               // keep tokens of at least min_p times the best one's probability
-  double repetition_penalty = 1.0;  // as in Hugging Face: prompt and answer
-  double presence_penalty = 0.0;    // as in OpenAI's API: answer only
-  double frequency_penalty = 0.0;
-  std::vector<std::pair<int32_t, float>> logit_bias = {};
-  uint64_t seed = 0;                // the draw for token i is a function of (seed, i): nothing else in the batch matters
-};
 
 struct GenerationRequest {
   std::vector<int32_t> prompt;      // at least one token

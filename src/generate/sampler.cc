@@ -9,19 +9,11 @@
 namespace owlet {
 namespace {
 
-// Best first, the lowest id first among equals: a total order, so every sort and selection has one result.
-bool better(const Candidate& a, const Candidate& b) {
-  return a.score != b.score ? a.score > b.score : a.id < b.id;
-}
+// Streams of random numbers: a rule that draws has one of its own, so that switching it on moves no other draw.
+enum Stream : uint64_t { kDraw = 0, kExclude = 1 };
 
-float best_score(const Candidates& candidates) {
-  return std::max_element(candidates.begin(), candidates.end(),
-                          [](const Candidate& a, const Candidate& b) { return a.score < b.score; })
-      ->score;
-}
+}  // namespace
 
-// A finite score as it is; a broken model's infinity as the largest number. NaN and −infinity are no
-// candidates.
 void collect(std::span<const float> scores_V, Candidates& candidates) {
   candidates.clear();
   for (size_t id = 0; id < scores_V.size(); ++id) {
@@ -30,74 +22,6 @@ void collect(std::span<const float> scores_V, Candidates& candidates) {
     candidates.push_back({static_cast<int32_t>(id), std::min(score, std::numeric_limits<float>::max())});
   }
   if (candidates.empty()) candidates.push_back({0, 0.0f});
-}
-
-}  // namespace
-
-void penalize_repetition(std::span<float> scores_V, std::span<const int32_t> seen, double penalty) {
-  const float p = static_cast<float>(penalty);
-  for (const int32_t id : seen) {
-    float& score = scores_V[static_cast<size_t>(id)];
-    score = score < 0 ? score * p : score / p;
-  }
-}
-
-void penalize_presence_and_frequency(std::span<float> scores_V,
-                                     const std::unordered_map<int32_t, int64_t>& counts, double presence,
-                                     double frequency) {
-  for (const auto& [id, count] : counts) {
-    scores_V[static_cast<size_t>(id)] -=
-        static_cast<float>(presence + frequency * static_cast<double>(count));
-  }
-}
-
-void add_bias(std::span<float> scores_V, std::span<const std::pair<int32_t, float>> bias) {
-  for (const auto& [id, value] : bias) scores_V[static_cast<size_t>(id)] += value;
-}
-
-void scale_by_temperature(Candidates& candidates, double temperature) {
-  // Differences to the best are what counts; taking them first keeps a tiny temperature from overflowing.
-  const double best = static_cast<double>(best_score(candidates));
-  constexpr double kLowest = std::numeric_limits<float>::lowest();
-  for (Candidate& c : candidates) {
-    c.score = static_cast<float>(std::max((static_cast<double>(c.score) - best) / temperature, kLowest));
-  }
-}
-
-void keep_top_k(Candidates& candidates, int64_t k) {
-  if (k <= 0 || k >= static_cast<int64_t>(candidates.size())) return;
-  const auto kth = candidates.begin() + (k - 1);
-  std::nth_element(candidates.begin(), kth, candidates.end(), better);
-  const float limit = kth->score;
-  std::erase_if(candidates, [limit](const Candidate& c) { return c.score < limit; });
-}
-
-void keep_top_p(Candidates& candidates, double p) {
-  if (p >= 1.0) return;
-  const double best = static_cast<double>(best_score(candidates));
-  const auto weight = [best](const Candidate& c) { return std::exp(static_cast<double>(c.score) - best); };
-  double total = 0;
-  for (const Candidate& c : candidates) total += weight(c);
-
-  // The kept ones are usually few: order 64 of them, then 4 times as many … instead of the whole vocabulary.
-  const size_t n = candidates.size();
-  double mass = 0;
-  size_t sorted = 0;
-  for (size_t want = 64; sorted < n; want *= 4) {
-    const size_t end = std::min(want, n);
-    std::partial_sort(candidates.begin() + static_cast<ptrdiff_t>(sorted),
-                      candidates.begin() + static_cast<ptrdiff_t>(end), candidates.end(), better);
-    for (; sorted < end; ++sorted) {
-      mass += weight(candidates[sorted]);
-      if (mass >= p * total) return candidates.resize(sorted + 1);
-    }
-  }
-}
-
-void keep_min_p(Candidates& candidates, double p) {
-  if (p <= 0) return;
-  const double limit = static_cast<double>(best_score(candidates)) + std::log(p);
-  std::erase_if(candidates, [limit](const Candidate& c) { return static_cast<double>(c.score) < limit; });
 }
 
 int32_t draw(Candidates& candidates, double u) {
@@ -155,28 +79,76 @@ Logprobs log_probabilities(std::span<const float> logits_V, int32_t id, int n) {
   return result;
 }
 
-Sampler::Sampler(SamplingParams params, std::span<const int32_t> prompt) : params_(std::move(params)) {
+Sampler::Sampler(SamplingParams params, std::span<const int32_t> prompt, TokenIds stop_ids, int64_t max_new_tokens)
+    : params_(std::move(params)), stop_ids_(std::move(stop_ids)), max_new_tokens_(max_new_tokens),
+      surprise_limit_(2 * params_.mirostat_tau) {
   for (const int32_t id : prompt) remember(id);
 }
 
 bool Sampler::changes_scores() const {
-  return params_.repetition_penalty != 1.0 || params_.presence_penalty != 0 ||
-         params_.frequency_penalty != 0 || !params_.logit_bias.empty();
+  const SamplingParams& p = params_;
+  return p.repetition_penalty != 1.0 || p.presence_penalty != 0 || p.frequency_penalty != 0 || !p.logit_bias.empty() ||
+         p.dry.multiplier != 0 || p.no_repeat_ngram_size > 0 || !p.sequence_bias.empty() || !p.bad_words.empty() ||
+         !p.suppress_tokens.empty() || !p.allowed_tokens.empty() || n_drawn_ < p.min_tokens || p.decay_factor != 1.0 ||
+         (p.forced_last >= 0 && n_drawn_ + 1 == max_new_tokens_);
+}
+
+void Sampler::change_scores(std::span<float> scores_V, std::span<const int32_t> history) const {
+  const SamplingParams& p = params_;
+  if (p.forced_last >= 0 && n_drawn_ + 1 == max_new_tokens_) return force(scores_V, p.forced_last);
+  if (p.repetition_penalty != 1.0 && !remembers_all()) {
+    const auto window = history.last(std::min(history.size(), static_cast<size_t>(p.repetition_window)));
+    const std::unordered_set<int32_t> distinct(window.begin(), window.end());
+    penalize_repetition(scores_V, TokenIds(distinct.begin(), distinct.end()), p.repetition_penalty);
+  } else {
+    penalize_repetition(scores_V, seen_, p.repetition_penalty);
+  }
+  penalize_presence_and_frequency(scores_V, said_, p.presence_penalty, p.frequency_penalty);
+  penalize_dry(scores_V, history, p.dry);
+  add_bias(scores_V, p.logit_bias);
+  add_sequence_bias(scores_V, history, p.sequence_bias);
+  decay_length(scores_V, stop_ids_, n_drawn_ - p.decay_start, p.decay_factor);
+  forbid_repeated_ngrams(scores_V, history, p.no_repeat_ngram_size);
+  forbid_words(scores_V, history, p.bad_words);
+  forbid(scores_V, p.suppress_tokens);
+  if (!p.allowed_tokens.empty()) allow_only(scores_V, p.allowed_tokens);
+  if (n_drawn_ < p.min_tokens) forbid(scores_V, stop_ids_);
+}
+
+void Sampler::shrink(Candidates& candidates) const {
+  const SamplingParams& p = params_;
+  keep_top_n_sigma(candidates, p.top_n_sigma);
+  keep_top_k(candidates, p.top_k);
+  keep_top_p(candidates, p.top_p);
+  keep_top_h(candidates, p.top_h);
+  keep_min_p(candidates, p.min_p);
+  keep_typical_p(candidates, p.typical_p);
+  if (p.epsilon_cutoff > 0) cut_epsilon(candidates, p.epsilon_cutoff);
+  if (p.eta_cutoff > 0) cut_eta(candidates, p.eta_cutoff);
+  const auto index = static_cast<uint64_t>(n_drawn_);
+  if (p.xtc_probability > 0 && Random{p.seed, kExclude, index}.uniform() < p.xtc_probability) {
+    exclude_top_choices(candidates, p.xtc_threshold);
+  }
+}
+
+// Mirostat 2: the limit moves so that the mean surprise of what is drawn comes to tau.
+int32_t Sampler::draw_with_surprise(Candidates& candidates, double u) {
+  keep_unsurprising(candidates, surprise_limit_);
+  const int32_t id = draw(candidates, u);
+  surprise_limit_ -= params_.mirostat_eta * (surprise_of(candidates, id) - params_.mirostat_tau);
+  return id;
 }
 
 void Sampler::remember(int32_t id) {
-  if (params_.repetition_penalty != 1.0 && is_seen_.insert(id).second) seen_.push_back(id);
+  if (remembers_all() && is_seen_.insert(id).second) seen_.push_back(id);
 }
 
-int32_t Sampler::next(std::span<const float> logits_V, Scratch& scratch) {
+int32_t Sampler::next(std::span<const float> logits_V, std::span<const int32_t> history, Scratch& scratch) {
   std::span<const float> scores_V = logits_V;
   if (changes_scores()) {
     scratch.scores.assign(logits_V.begin(), logits_V.end());
-    const std::span<float> changed(scratch.scores);
-    penalize_repetition(changed, seen_, params_.repetition_penalty);
-    penalize_presence_and_frequency(changed, said_, params_.presence_penalty, params_.frequency_penalty);
-    add_bias(changed, params_.logit_bias);
-    scores_V = changed;
+    change_scores(scratch.scores, history);
+    scores_V = scratch.scores;
   }
 
   int32_t id = 0;
@@ -186,10 +158,13 @@ int32_t Sampler::next(std::span<const float> logits_V, Scratch& scratch) {
     Candidates& candidates = scratch.candidates;
     collect(scores_V, candidates);
     scale_by_temperature(candidates, params_.temperature);
-    keep_top_k(candidates, params_.top_k);
-    keep_top_p(candidates, params_.top_p);
-    keep_min_p(candidates, params_.min_p);
-    id = draw(candidates, Random{params_.seed, /*stream=*/0, /*index=*/n_drawn_}.uniform());
+    const double u = Random{params_.seed, kDraw, static_cast<uint64_t>(n_drawn_)}.uniform();
+    if (params_.mirostat_tau > 0) {
+      id = draw_with_surprise(candidates, u);
+    } else {
+      shrink(candidates);
+      id = draw(candidates, u);
+    }
   }
   ++n_drawn_;
   remember(id);

@@ -1,49 +1,21 @@
-// From logits to the next token. Each rule is one small function on the scores; Sampler applies them in the
-// order that SamplingParams documents. Nothing here depends on what else is in the batch.
+// From logits to the next token: the rules of logit_rules.h and candidate_rules.h in the order that SamplingParams documents.
+// Nothing here depends on what else is in the batch.
 #pragma once
 
-#include <cstdint>
 #include <span>
 #include <unordered_map>
 #include <unordered_set>
 #include <utility>
 #include <vector>
 
-#include "generate/engine.h"
+#include "generate/candidate_rules.h"
+#include "generate/sampling_params.h"
 
 namespace owlet {
 
-struct Candidate {
-  int32_t id = 0;
-  float score = 0;
-};
-
-// Tokens that may still be drawn. Rules shrink the list and may reorder it; draw() puts it in order of ids.
-using Candidates = std::vector<Candidate>;
-
-// ---- Rules on the scores of the whole vocabulary
-// -----------------------------------------------------------------
-
-// Divides positive scores of the tokens seen (each listed once) by the penalty and multiplies negative ones
-// by it (Keskar et al. 2019).
-void penalize_repetition(std::span<float> scores_V, std::span<const int32_t> seen, double penalty);
-// score − presence − frequency · count, for tokens that were said count > 0 times.
-void penalize_presence_and_frequency(std::span<float> scores_V,
-                                     const std::unordered_map<int32_t, int64_t>& counts, double presence,
-                                     double frequency);
-void add_bias(std::span<float> scores_V, std::span<const std::pair<int32_t, float>> bias);
-
-// ---- Rules on the list of candidates; each leaves at least one
-// ---------------------------------------------------
-
-void scale_by_temperature(Candidates& candidates, double temperature);
-// The k best, and whatever is equal to the k-th (as in Hugging Face's).
-void keep_top_k(Candidates& candidates, int64_t k);
-// The most likely tokens until their probability reaches p (Holtzman et al. 2020), the lowest id first among
-// equals.
-void keep_top_p(Candidates& candidates, double p);
-// Tokens at least p times as likely as the best (Nguyen et al. 2024).
-void keep_min_p(Candidates& candidates, double p);
+// The tokens that can be drawn: a finite score as it is, a broken model's infinity as the largest number; NaN and −infinity are
+// no candidates. Never empty: token 0 where nothing else is left.
+void collect(std::span<const float> scores_V, Candidates& candidates);
 
 // The candidate at u in [0, 1) of their cumulative probability, in order of ids.
 int32_t draw(Candidates& candidates, double u);
@@ -61,24 +33,32 @@ Logprobs log_probabilities(std::span<const float> logits_V, int32_t id, int n);
 // One request's sampler: its parameters and what it has seen so far.
 class Sampler {
  public:
-  Sampler(SamplingParams params, std::span<const int32_t> prompt);
-  // Chooses the next token and remembers it. `scratch` is working memory that callers may share between
-  // samplers.
+  // An answer of max_new_tokens is cut by its length; stop_ids end it before.
+  Sampler(SamplingParams params, std::span<const int32_t> prompt, TokenIds stop_ids = {}, int64_t max_new_tokens = INT64_MAX);
+  // Working memory that callers may share between samplers.
   struct Scratch {
     std::vector<float> scores;
     Candidates candidates;
   };
-  int32_t next(std::span<const float> logits_V, Scratch& scratch);
+  // Chooses the token after `history` (the prompt and the answer so far) and remembers it.
+  int32_t next(std::span<const float> logits_V, std::span<const int32_t> history, Scratch& scratch);
 
  private:
   bool changes_scores() const;
+  void change_scores(std::span<float> scores_V, std::span<const int32_t> history) const;
+  void shrink(Candidates& candidates) const;
+  int32_t draw_with_surprise(Candidates& candidates, double u);
   void remember(int32_t id);
+  bool remembers_all() const { return params_.repetition_penalty != 1.0 && params_.repetition_window < 0; }
 
   SamplingParams params_;
+  TokenIds stop_ids_;
+  int64_t max_new_tokens_;
   std::vector<int32_t> seen_;  // distinct tokens of prompt and answer, while a penalty wants them
   std::unordered_map<int32_t, int64_t> said_;  // how often each token stands in the answer
   std::unordered_set<int32_t> is_seen_;
-  uint64_t n_drawn_ = 0;
+  int64_t n_drawn_ = 0;
+  double surprise_limit_;  // mirostat's state
 };
 
 }  // namespace owlet

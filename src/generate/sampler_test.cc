@@ -139,8 +139,8 @@ TEST(Sampler, TheSameSeedDrawsTheSameTokensWhateverItsNeighboursDo) {
     Sampler::Scratch scratch;
     std::vector<int32_t> ids;
     for (int i = 0; i < 50; ++i) {
-      if (disturbed) other.next(logits, scratch);
-      ids.push_back(sampler.next(logits, scratch));
+      if (disturbed) other.next(logits, {}, scratch);
+      ids.push_back(sampler.next(logits, {}, scratch));
     }
     return ids;
   };
@@ -154,7 +154,7 @@ TEST(Sampler, DrawsFollowTheProbabilities) {
   Sampler::Scratch scratch;
   std::vector<int> counts(3);
   constexpr int kDraws = 20000;
-  for (int i = 0; i < kDraws; ++i) ++counts[static_cast<size_t>(sampler.next(logits, scratch))];
+  for (int i = 0; i < kDraws; ++i) ++counts[static_cast<size_t>(sampler.next(logits, {}, scratch))];
   EXPECT_NEAR(counts[0] / double{kDraws}, 0.1, 0.01);
   EXPECT_NEAR(counts[1] / double{kDraws}, 0.2, 0.01);
   EXPECT_NEAR(counts[2] / double{kDraws}, 0.7, 0.01);
@@ -164,21 +164,21 @@ TEST(Sampler, GreedyWithPenaltiesMovesOn) {
   const std::vector<float> logits{3.0f, 2.0f, 1.9f};
   Sampler::Scratch scratch;
   Sampler frequency({.temperature = 0, .frequency_penalty = 0.6}, {});
-  EXPECT_EQ(frequency.next(logits, scratch), 0);  // 3.0
-  EXPECT_EQ(frequency.next(logits, scratch), 0);  // 2.4
-  EXPECT_EQ(frequency.next(logits, scratch), 1);  // 1.8 against 2.0
+  EXPECT_EQ(frequency.next(logits, {}, scratch), 0);  // 3.0
+  EXPECT_EQ(frequency.next(logits, {}, scratch), 0);  // 2.4
+  EXPECT_EQ(frequency.next(logits, {}, scratch), 1);  // 1.8 against 2.0
   Sampler repetition({.temperature = 0, .repetition_penalty = 2.0}, std::vector<int32_t>{0, 0});
-  EXPECT_EQ(repetition.next(logits, scratch), 1);  // the prompt counts
+  EXPECT_EQ(repetition.next(logits, {}, scratch), 1);  // the prompt counts
   Sampler presence({.temperature = 0, .presence_penalty = 2.0}, std::vector<int32_t>{0, 0});
-  EXPECT_EQ(presence.next(logits, scratch), 0);  // the prompt does not count
+  EXPECT_EQ(presence.next(logits, {}, scratch), 0);  // the prompt does not count
 }
 
 TEST(Sampler, SurvivesBrokenLogits) {
   Sampler::Scratch scratch;
   Sampler sampler({.top_k = 2, .top_p = 0.9, .min_p = 0.1, .seed = 3}, {});
-  EXPECT_EQ(sampler.next(std::vector<float>{NAN, NAN, NAN}, scratch), 0);
-  EXPECT_EQ(sampler.next(std::vector<float>{0, kInf, NAN}, scratch), 1);
-  EXPECT_EQ(sampler.next(std::vector<float>{-kInf, -kInf, 4}, scratch), 2);
+  EXPECT_EQ(sampler.next(std::vector<float>{NAN, NAN, NAN}, {}, scratch), 0);
+  EXPECT_EQ(sampler.next(std::vector<float>{0, kInf, NAN}, {}, scratch), 1);
+  EXPECT_EQ(sampler.next(std::vector<float>{-kInf, -kInf, 4}, {}, scratch), 2);
 }
 
 }  // namespace

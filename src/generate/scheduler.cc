@@ -10,7 +10,8 @@ Sequence::Sequence(Engine::RequestId id_, GenerationRequest request_, Generation
       request(std::move(request_)),
       listener(std::move(listener_)),
       max_tokens(max_tokens_),
-      sampler(request.sampling, request.prompt),
+      sampler(request.sampling, request.prompt, request.stop_ids,
+              max_tokens_ - static_cast<int64_t>(request.prompt.size())),
       tokens(std::move(request.prompt)) {
   stats.prompt_tokens = n_tokens();
 }

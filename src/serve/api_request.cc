@@ -1,7 +1,5 @@
 #include "serve/api_request.h"
 
-#include <charconv>
-#include <random>
 #include <set>
 
 #include "serve/json_fields.h"
@@ -15,44 +13,6 @@ constexpr size_t kMaxPrompts = 32;
 constexpr size_t kMaxMessages = 4096;
 constexpr size_t kMaxStops = 16;
 constexpr size_t kMaxStopBytes = 1024;
-constexpr size_t kMaxBiases = 1024;
-
-void read_sampling(JsonFields& fields, SamplingParams& s) {
-  fields.number("temperature", 0, 2, s.temperature);
-  fields.number("top_p", 0, 1, s.top_p);
-  fields.number("min_p", 0, 1, s.min_p);
-  int64_t top_k = s.top_k;
-  fields.integer("top_k", -1, INT32_MAX, top_k);  // −1 means off, as elsewhere
-  s.top_k = static_cast<int>(std::max<int64_t>(0, top_k));
-  fields.number("presence_penalty", -2, 2, s.presence_penalty);
-  fields.number("frequency_penalty", -2, 2, s.frequency_penalty);
-  fields.number("repetition_penalty", 0.01, 100, s.repetition_penalty);
-
-  std::random_device device;
-  int64_t seed = static_cast<int64_t>((uint64_t{device()} << 32) | device());
-  fields.integer("seed", INT64_MIN, INT64_MAX, seed);
-  s.seed = static_cast<uint64_t>(seed);
-}
-
-void read_logit_bias(JsonFields& fields, SamplingParams& sampling) {
-  const Json* biases = fields.find("logit_bias");
-  if (!biases) return;
-  if (!biases->is_object()) return fields.fail("logit_bias", "must be an object of token ids and numbers");
-  if (biases->size() > kMaxBiases)
-    return fields.fail("logit_bias", fmt::format("has more than {} entries", kMaxBiases));
-  for (const auto& [key, value] : biases->items()) {
-    int32_t id = -1;
-    const auto [end, error] = std::from_chars(key.data(), key.data() + key.size(), id);
-    if (error != std::errc() || end != key.data() + key.size() || id < 0) {
-      return fields.fail("logit_bias", fmt::format("'{}' is not a token id", key));
-    }
-    if (!value.is_number() || !(std::abs(value.get<double>()) <= 100)) {
-      return fields.fail("logit_bias",
-                         fmt::format("the bias of token {} must be a number from -100 to 100", id));
-    }
-    sampling.logit_bias.emplace_back(id, value.get<float>());
-  }
-}
 
 void read_stops(JsonFields& fields, std::vector<std::string>& stops) {
   const Json* value = fields.find("stop");
@@ -216,7 +176,7 @@ std::variant<ApiRequest, ApiError> parse_api_request(Endpoint endpoint, std::str
   if (!json) return ApiError{.message = "the body is " + json.error().message};
   if (!json->is_object()) return ApiError{.message = "the body must be a JSON object"};
 
-  ApiRequest request{.endpoint = endpoint, .sampling = defaults};
+  ApiRequest request{.endpoint = endpoint, .sampling = {.params = defaults}};
   JsonFields fields(*json);
   fields.text("model", request.model);
   int64_t n = 1;
@@ -224,7 +184,6 @@ std::variant<ApiRequest, ApiError> parse_api_request(Endpoint endpoint, std::str
   request.n = static_cast<int>(n);
   fields.integer("max_tokens", 1, kMaxTokens, request.max_tokens);
   read_sampling(fields, request.sampling);
-  read_logit_bias(fields, request.sampling);
   read_stops(fields, request.stops);
   read_stream(fields, request);
   if (endpoint == Endpoint::kChat) {

@@ -9,6 +9,7 @@
 
 #include "generate/engine.h"
 #include "serve/api_error.h"
+#include "serve/sampling_fields.h"
 #include "tokenizer/chat.h"
 #include "tokenizer/tokenizer.h"
 
@@ -25,7 +26,7 @@ struct ApiRequest {
   std::vector<Prompt> prompts = {};        // kCompletions
   int n = 1;                               // answers to each prompt
   int64_t max_tokens = 0;                  // 0: up to the end of the context
-  SamplingParams sampling = {};
+  SamplingRequest sampling = {};
   std::vector<std::string> stops = {};
   int n_logprobs = -1;  // −1: none
   bool stream = false;

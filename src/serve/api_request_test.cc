@@ -28,17 +28,17 @@ TEST(ApiRequest, ReadsEveryParameter) {
       "logprobs":true,"top_logprobs":4,"stream":true,"stream_options":{"include_usage":true})");
   EXPECT_EQ(r.model, "m");
   EXPECT_EQ(r.max_tokens, 7);
-  EXPECT_EQ(r.sampling.temperature, 0.5);
-  EXPECT_EQ(r.sampling.top_p, 0.9);
-  EXPECT_EQ(r.sampling.top_k, 40);
-  EXPECT_EQ(r.sampling.min_p, 0.05);
+  EXPECT_EQ(r.sampling.params.temperature, 0.5);
+  EXPECT_EQ(r.sampling.params.top_p, 0.9);
+  EXPECT_EQ(r.sampling.params.top_k, 40);
+  EXPECT_EQ(r.sampling.params.min_p, 0.05);
   EXPECT_EQ(r.n, 3);
-  EXPECT_EQ(r.sampling.seed, UINT64_MAX);
+  EXPECT_EQ(r.sampling.params.seed, UINT64_MAX);
   EXPECT_EQ(r.stops, (std::vector<std::string>{"a", "b"}));
-  EXPECT_EQ(r.sampling.presence_penalty, 1);
-  EXPECT_EQ(r.sampling.frequency_penalty, -1);
-  EXPECT_EQ(r.sampling.repetition_penalty, 1.1);
-  EXPECT_EQ(r.sampling.logit_bias, (std::vector<std::pair<int32_t, float>>{{5, -100.0f}, {6, 1.5f}}));
+  EXPECT_EQ(r.sampling.params.presence_penalty, 1);
+  EXPECT_EQ(r.sampling.params.frequency_penalty, -1);
+  EXPECT_EQ(r.sampling.params.repetition_penalty, 1.1);
+  EXPECT_EQ(r.sampling.params.logit_bias, (std::vector<std::pair<int32_t, float>>{{5, -100.0f}, {6, 1.5f}}));
   EXPECT_EQ(r.n_logprobs, 4);
   EXPECT_TRUE(r.stream);
   EXPECT_TRUE(r.include_usage);
@@ -49,10 +49,10 @@ TEST(ApiRequest, DefaultsComeFromTheModelAndSeedsAreDrawn) {
   const ApiRequest a =
       std::get<ApiRequest>(parse_api_request(Endpoint::kChat, body, {.temperature = 0.6, .top_k = 20}));
   const ApiRequest b = std::get<ApiRequest>(parse_api_request(Endpoint::kChat, body, {}));
-  EXPECT_EQ(a.sampling.temperature, 0.6);
-  EXPECT_EQ(a.sampling.top_k, 20);
+  EXPECT_EQ(a.sampling.params.temperature, 0.6);
+  EXPECT_EQ(a.sampling.params.top_k, 20);
   EXPECT_EQ(a.n_logprobs, -1);
-  EXPECT_NE(a.sampling.seed, b.sampling.seed);
+  EXPECT_NE(a.sampling.params.seed, b.sampling.params.seed);
 }
 
 TEST(ApiRequest, MessagesInTheirForms) {
@@ -134,7 +134,7 @@ TEST(ApiRequest, WhatIsWrongIsNamed) {
       {R"("response_format":"json")", "response_format"},
       {R"("reasoning_effort":"low")", "reasoning_effort"},
       {R"("modalities":["audio"])", "modalities"},
-      {R"("mirostat":2)", "mirostat"},
+      {R"("mirostat":1)", "mirostat"},
   };
   for (const auto& [field, param] : cases) {
     const ApiError error = chat_error(field);
@@ -199,6 +199,56 @@ TEST(ApiError, HasOpenAisForm) {
             R"({"error":{"code":"queue_full","message":"later","param":null,"type":"rate_limit_error"}})");
   ASSERT_EQ(response.headers.size(), 1u);
   EXPECT_EQ(response.headers[0].first, "Retry-After");
+}
+
+// What vLLM, llama.cpp and transformers have beyond OpenAI.
+TEST(ApiRequest, SamplingOfOtherServers) {
+  const auto request = parse_api_request(
+      Endpoint::kCompletions,
+      R"({"prompt": "x", "typical_p": 0.9, "top_n_sigma": 1.5, "repeat_penalty": 1.2, "repeat_last_n": 64, "dry_multiplier": 0.8,
+          "dry_sequence_breakers": ["."], "xtc_probability": 0.5, "mirostat": 2, "mirostat_tau": 4, "no_repeat_ngram_size": 3,
+          "min_tokens": 5, "stop_token_ids": [7], "bad_words": ["no"], "allowed_token_ids": [1, 7], "ignore_eos": true,
+          "sequence_bias": [[[4, 7], -2.5]], "exponential_decay_length_penalty": [10, 1.5]})",
+      {});
+  ASSERT_TRUE(std::holds_alternative<ApiRequest>(request)) << std::get<ApiError>(request).message;
+  const SamplingRequest& s = std::get<ApiRequest>(request).sampling;
+  EXPECT_EQ(s.params.typical_p, 0.9);
+  EXPECT_EQ(s.params.top_n_sigma, 1.5);
+  EXPECT_EQ(s.params.repetition_penalty, 1.2);
+  EXPECT_EQ(s.params.repetition_window, 64);
+  EXPECT_EQ(s.params.dry.multiplier, 0.8);
+  EXPECT_EQ(s.dry_breakers, std::vector<std::string>{"."});
+  EXPECT_EQ(s.params.xtc_probability, 0.5);
+  EXPECT_EQ(s.params.mirostat_tau, 4);
+  EXPECT_EQ(s.params.no_repeat_ngram_size, 3);
+  EXPECT_EQ(s.params.min_tokens, 5);
+  EXPECT_EQ(s.stop_ids, TokenIds{7});
+  EXPECT_EQ(s.bad_words, std::vector<std::string>{"no"});
+  EXPECT_EQ(s.params.allowed_tokens, (TokenIds{1, 7}));
+  EXPECT_TRUE(s.ignore_eos);
+  EXPECT_EQ(s.params.sequence_bias.size(), 1u);
+  EXPECT_EQ(s.params.decay_factor, 1.5);
+}
+
+TEST(ApiRequest, WrongSamplingIsRefusedByName) {
+  const std::vector<std::pair<const char*, const char*>> cases = {
+      {R"("typical_p": 2)", "typical_p"},
+      {R"("mirostat": 1)", "mirostat"},
+      {R"("dry_multiplier": -1)", "dry_multiplier"},
+      {R"("stop_token_ids": [-1])", "stop_token_ids"},
+      {R"("stop_token_ids": "x")", "stop_token_ids"},
+      {R"("bad_words": [""])", "bad_words"},
+      {R"("sequence_bias": [[[], 1]])", "sequence_bias"},
+      {R"("sequence_bias": [[[1], "x"]])", "sequence_bias"},
+      {R"("exponential_decay_length_penalty": [1])", "exponential_decay_length_penalty"},
+      {R"("exponential_decay_length_penalty": [1, 1e9])", "exponential_decay_length_penalty"},
+      {R"("no_repeat_ngram_size": 1e9)", "no_repeat_ngram_size"},
+  };
+  for (const auto& [field, name] : cases) {
+    const auto request = parse_api_request(Endpoint::kCompletions, fmt::format(R"({{"prompt": "x", {}}})", field), {});
+    ASSERT_TRUE(std::holds_alternative<ApiError>(request)) << field;
+    EXPECT_EQ(std::get<ApiError>(request).param, name) << field;
+  }
 }
 
 }  // namespace

@@ -47,6 +47,7 @@ class Completion : public std::enable_shared_from_this<Completion> {
   std::optional<ApiError> encode_prompt(const Prompt& prompt);
   std::optional<ApiError> encode_chat_prompt();
   std::optional<ApiError> check_prompt(size_t n_tokens) const;
+  void encode_sampling();
   std::optional<ApiError> submit();
   GenerationRequest generation_request(const std::vector<TokenId>& prompt, int k) const;
   void cancel();
@@ -71,6 +72,7 @@ class Completion : public std::enable_shared_from_this<Completion> {
 
 void Completion::start() {
   std::optional<ApiError> error = encode_prompts();
+  if (!error) encode_sampling();
   if (!error) error = submit();
   if (error) return writer_->send(to_response(*error));
   // Tokens arrive as tasks on this very turn's queue: none of them runs before we are done here.
@@ -127,11 +129,31 @@ std::optional<ApiError> Completion::check_prompt(size_t n_tokens) const {
 GenerationRequest Completion::generation_request(const std::vector<TokenId>& prompt, int k) const {
   GenerationRequest generation{.prompt = prompt,
                                .max_new_tokens = request_.max_tokens,
-                               .sampling = request_.sampling,
-                               .stop_ids = model_.stop_ids,
+                               .sampling = request_.sampling.params,
+                               .stop_ids = request_.sampling.stop_ids,
                                .n_logprobs = request_.n_logprobs};
-  generation.sampling.seed = seed_of_choice(request_.sampling.seed, k);
+  SamplingParams& sampling = generation.sampling;
+  auto& ends = request_.sampling.ignore_eos ? sampling.suppress_tokens : generation.stop_ids;
+  ends.insert(ends.end(), model_.stop_ids.begin(), model_.stop_ids.end());
+  sampling.seed = seed_of_choice(sampling.seed, k);
   return generation;
+}
+
+// Words become ids as they stand at the beginning of a text and after a space.
+void Completion::encode_sampling() {
+  SamplingParams& params = request_.sampling.params;
+  for (const std::string& word : request_.sampling.bad_words) {
+    for (const std::string& text : {word, " " + word}) {
+      if (TokenIds ids = model_.tokenizer.encode(text, {.add_special = false}); !ids.empty()) params.bad_words.push_back(std::move(ids));
+    }
+  }
+  if (params.dry.multiplier == 0) return;
+  for (TokenId id = 0; id < model_.tokenizer.vocab_size(); ++id) {
+    const std::string_view bytes = model_.tokenizer.bytes_of(id);
+    const auto holds = [bytes](const std::string& breaker) { return bytes.find(breaker) != std::string_view::npos; };
+    const auto& breakers = request_.sampling.dry_breakers;
+    if (std::any_of(breakers.begin(), breakers.end(), holds)) params.dry.breakers.insert(id);
+  }
 }
 
 // All answers or none: what was already accepted is cancelled when one is refused.

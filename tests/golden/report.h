@@ -69,6 +69,7 @@ void check_choices(const std::filesystem::path& root, Context context, Report& r
 void check_tokenizers(const std::filesystem::path& root, Report& report);
 void check_templates(const std::filesystem::path& root, Report& report);
 void check_homemade(const std::filesystem::path& root, Report& report);
+void check_sampling(const std::filesystem::path& root, Report& report);
 
 // Sorted entries of a folder; none where it is absent.
 std::vector<std::filesystem::path> entries(const std::filesystem::path& dir);

@@ -1,0 +1,23 @@
+// The part of a request that says how tokens are chosen: OpenAI's names, and those of vLLM, llama.cpp and transformers beyond.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "generate/sampling_params.h"
+#include "serve/json_fields.h"
+
+namespace owlet {
+
+struct SamplingRequest {
+  SamplingParams params = {};
+  std::vector<int32_t> stop_ids = {};           // beside the model's own
+  bool ignore_eos = false;                      // the model's own are not drawn at all
+  std::vector<std::string> bad_words = {};      // texts, which only a tokenizer turns into ids
+  std::vector<std::string> dry_breakers = {};
+};
+
+// What is absent stays as it is in `request`, but a seed, which is drawn at random.
+void read_sampling(JsonFields& fields, SamplingRequest& request);
+
+}  // namespace owlet
