@@ -26,7 +26,6 @@ class Optimizer {
     Tensor m;  // first moment, or Muon's momentum
     Tensor v;  // second moment, empty for Muon
   };
-  void muon_step(Slot& slot, TensorView weight, TensorView gradient, double lr, double grad_scale);
 
   Context context_;
   TrainConfig config_;

@@ -65,6 +65,7 @@ std::vector<float> all_logits(Context context, const Model& model, const Rows& r
 void check_hf(const std::filesystem::path& root, Context context, Report& report);
 void check_gguf(const std::filesystem::path& root, Context context, Report& report);
 void check_train(const std::filesystem::path& root, Context context, Report& report);
+void check_muon(const std::filesystem::path& root, Context context, Report& report);
 void check_choices(const std::filesystem::path& root, Context context, Report& report);
 void check_tokenizers(const std::filesystem::path& root, Report& report);
 void check_templates(const std::filesystem::path& root, Report& report);

@@ -1,0 +1,48 @@
+#include "train/muon.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace owlet {
+namespace {
+
+constexpr double kMomentum = 0.95;
+constexpr double kA = 3.4445, kB = -4.7750, kC = 2.0315;
+constexpr int kNewtonSchulzSteps = 5;
+constexpr double kNormFloor = 1e-7;
+
+}  // namespace
+
+double muon_scale_like_adamw(int64_t rows, int64_t cols) { return 0.2 * std::sqrt(static_cast<double>(std::max(rows, cols))); }
+
+void muon_step(const Context& context, TensorView weight, TensorView gradient, TensorView momentum, const MuonStep& step) {
+  Ops& ops = context.ops;
+  const int64_t rows = weight.rows(), cols = weight.cols(), small = std::min(rows, cols);
+  Tensor x(weight.dtype, weight.shape), next(weight.dtype, weight.shape);
+  Tensor gram(weight.dtype, Shape{small, small}), square(weight.dtype, Shape{small, small});
+
+  ops.add_scaled(momentum, kMomentum, momentum, (1 - kMomentum) * step.grad_scale, gradient);
+  ops.add_scaled(x, kMomentum, momentum, (1 - kMomentum) * step.grad_scale, gradient);
+  const double norm = std::max(std::sqrt(ops.sum_of_squares(x)), kNormFloor);
+  ops.add_scaled(x, 1 / norm, x, 0, x);
+  for (int i = 0; i < kNewtonSchulzSteps; ++i) {
+    // The Gram matrix of the shorter side: X·Xᵀ or Xᵀ·X.
+    gram.zero();
+    if (rows <= cols) {
+      ops.linear(gram, Into::kWrite, x, x, context.precision);
+    } else {
+      ops.linear_backward_weight(gram, x, x, context.precision);
+    }
+    ops.linear(square, Into::kWrite, gram, gram, context.precision);  // symmetric: gram · gramᵀ is its square
+    ops.add_scaled(gram, kB, gram, kC, square);
+    if (rows <= cols) {
+      ops.linear_backward_input(next, Into::kWrite, gram, x, context.precision);
+    } else {
+      ops.linear(next, Into::kWrite, x, gram, context.precision);
+    }
+    ops.add_scaled(x, kA, x, 1, next);
+  }
+  ops.add_scaled(weight, 1 - step.lr * step.weight_decay, weight, -step.lr * step.scale, x);
+}
+
+}  // namespace owlet
