@@ -16,7 +16,7 @@ Result<T> named(Result<T> result, const fs::path& path) {
 }
 
 // What stands beside the vocabulary in the same folder.
-Result<Tokenizer> finish(BpeSpec spec, const fs::path& path) {
+Result<Tokenizer> finish(TokenizerSpec spec, const fs::path& path) {
   const fs::path config = path.parent_path() / "tokenizer_config.json";
   if (std::error_code error; fs::is_regular_file(config, error)) {
     OWLET_ASSIGN(const std::string text, read_file(config, kMaxFileBytes));
@@ -41,7 +41,7 @@ Result<Tokenizer> Tokenizer::load(const fs::path& path) {
     }
   }
   OWLET_ASSIGN(const std::string text, read_file(file, kMaxFileBytes));
-  OWLET_ASSIGN(BpeSpec spec, named(read_tokenizer_json(text), file));
+  OWLET_ASSIGN(TokenizerSpec spec, named(read_tokenizer_json(text), file));
   return finish(std::move(spec), file);
 }
 
@@ -50,7 +50,8 @@ Result<Tokenizer> Tokenizer::load_vocab_merges(const fs::path& vocab, const fs::
   OWLET_ASSIGN(const std::string vocab_json, read_file(vocab, kMaxFileBytes));
   OWLET_ASSIGN(const std::string merges_txt, read_file(merges, kMaxFileBytes));
   OWLET_ASSIGN(BpeSpec spec, named(read_vocab_merges(vocab_json, merges_txt, added ? &*added : nullptr), vocab));
-  return finish(std::move(spec), vocab);
+  OWLET_ASSIGN(TokenizerSpec full, named(describe(std::move(spec)), vocab));
+  return finish(std::move(full), vocab);
 }
 
 Status Tokenizer::save(const fs::path& folder) const {
@@ -58,6 +59,7 @@ Status Tokenizer::save(const fs::path& folder) const {
   fs::create_directories(folder, error);
   if (error) return make_error(ErrorCode::kIo, "{}: {}", folder.string(), error.message());
   OWLET_TRY(write_file(folder / "tokenizer.json", write_tokenizer_json(spec())));
+  if (spec().merges.empty()) return {};
   OWLET_TRY(write_file(folder / "vocab.json", write_vocab_json(spec())));
   return write_file(folder / "merges.txt", write_merges_txt(spec()));
 }

@@ -1,17 +1,19 @@
 #include "tokenizer/tokenizer.h"
 
+#include <algorithm>
 #include <unordered_map>
 
 #include "tokenizer/added_tokens.h"
-#include "tokenizer/bpe_merger.h"
 #include "tokenizer/byte_alphabet.h"
-#include "tokenizer/pre_tokenizer.h"
+#include "tokenizer/decoders.h"
+#include "tokenizer/normalizers.h"
+#include "tokenizer/post_processor.h"
+#include "tokenizer/pre_tokenizers.h"
+#include "tokenizer/token_model.h"
 #include "tokenizer/unicode.h"
 
 namespace owlet {
 namespace {
-
-constexpr size_t kMaxVocab = size_t{1} << 22;
 
 // The bytes of all tokens, one after another.
 class ByteTable {
@@ -33,142 +35,168 @@ class ByteTable {
 }  // namespace
 
 struct Tokenizer::Impl {
-  BpeSpec spec;
-  PieceEnd piece_end = nullptr;
-  std::unordered_map<std::string_view, TokenId> ids;  // by the vocabulary's spelling; views into `spec`
-  ByteTable bytes;
-  std::vector<bool> special;
-  TokenId byte_ids[256];  // −1 where the vocabulary lacks the byte
-  BpeMerger merger;
-  // Pieces that are one token, by their bytes: most pieces of a text are, and need no merging. Views into `bytes`.
-  std::unordered_map<std::string_view, TokenId> whole_pieces;
-  AddedTokenFinder first_added, normalized_added;  // the second are sought in what the first leave
+  using Trust = AddedTokenFinder::Trust;
 
-  Status index_vocab();
-  Status index_merges();
-  Status index_added();
-  void index_whole_pieces();
-  void encode(std::string_view text, AddedTokenFinder::Trust trust, std::vector<TokenId>& out) const;
-  void encode_stretch(std::string_view text, std::vector<TokenId>& out) const;
-  void encode_piece(std::string_view piece, std::vector<TokenId>& scratch, std::vector<TokenId>& out) const;
+  TokenizerSpec spec;
+  Vocabulary vocabulary;
+  Normalizer normalizer;
+  PreTokenizer pre_tokenizer;
+  std::unique_ptr<TokenModel> model;
+  TokenDecoder decoder;
+  TokensAround around;
+  AddedTokenFinder first_added, normalized_added;  // the second are sought in what the first leave
+  bool special_is_normalized = false;              // some control tokens are among the second
+  ByteTable bytes;                                 // of tokens in the middle of a text
+  std::unordered_map<TokenId, std::string> first_bytes;  // of those that are others at its beginning
+
+  Status read_stages();
+  void index_added();
+  void index_bytes();
+  void encode(std::string_view text, Trust trust, std::vector<TokenId>& out) const;
+  void encode_stretch(std::string_view text, bool at_start, Trust trust, std::vector<TokenId>& out) const;
+  void encode_normalized(std::string_view text, bool at_start, Trust trust, std::vector<TokenId>& out) const;
+  void encode_plain(std::string_view text, bool at_start, std::vector<TokenId>& out) const;
 };
 
-Status Tokenizer::Impl::index_vocab() {
-  if (spec.vocab.empty()) return make_error(ErrorCode::kCorrupt, "the vocabulary is empty");
-  if (spec.vocab.size() > kMaxVocab) {
-    return make_error(ErrorCode::kTooLarge, "a vocabulary of {} tokens; at most {} are read", spec.vocab.size(), kMaxVocab);
-  }
-  ids.reserve(spec.vocab.size());
-  for (size_t id = 0; id < spec.vocab.size(); ++id) {
-    const std::string& token = spec.vocab[id];
-    if (token.empty()) continue;
-    if (const auto [it, fresh] = ids.emplace(token, static_cast<TokenId>(id)); !fresh) {
-      return make_error(ErrorCode::kCorrupt, "the token '{}' stands twice in the vocabulary, as {} and {}", token,
-                        it->second, id);
+Status Tokenizer::Impl::read_stages() {
+  OWLET_ASSIGN(vocabulary, Vocabulary::index(spec));
+  const auto stage = [](const std::string& text, auto&& read) -> decltype(read(Json())) {
+    OWLET_ASSIGN(const Json node, parse_json(text));
+    return read(node);
+  };
+  OWLET_ASSIGN(normalizer, stage(spec.normalizer, [](const Json& node) { return read_normalizer(node); }));
+  OWLET_ASSIGN(pre_tokenizer, stage(spec.pre_tokenizer, PreTokenizer::read));
+  const bool spells_bytes = pre_tokenizer.spells_bytes();
+  OWLET_ASSIGN(decoder, stage(spec.decoder, [&](const Json& node) { return TokenDecoder::read(node, spells_bytes); }));
+  OWLET_ASSIGN(around, stage(spec.post_processor, [&](const Json& node) { return read_post_processor(node, spec.vocab.size()); }));
+  switch (spec.kind) {
+    case TokenModelKind::kBpe: {
+      OWLET_ASSIGN(model, make_bpe(spec, vocabulary, spells_bytes));
+      return {};
     }
-  }
-  for (int byte = 0; byte < 256; ++byte) {
-    const char c = static_cast<char>(byte);
-    const auto it = ids.find(to_printable({&c, 1}));
-    byte_ids[byte] = it == ids.end() ? -1 : it->second;
+    case TokenModelKind::kUnigram: {
+      OWLET_ASSIGN(model, make_unigram(spec, vocabulary));
+      return {};
+    }
+    case TokenModelKind::kWordPiece: {
+      OWLET_ASSIGN(model, make_word_piece(spec, vocabulary));
+      return {};
+    }
+    case TokenModelKind::kWordLevel: {
+      OWLET_ASSIGN(model, make_word_level(spec, vocabulary));
+      return {};
+    }
   }
   return {};
 }
 
-Status Tokenizer::Impl::index_merges() {
-  if (spec.merges.size() > kMaxVocab) {
-    return make_error(ErrorCode::kTooLarge, "{} merges; at most {} are read", spec.merges.size(), kMaxVocab);
-  }
-  for (size_t rank = 0; rank < spec.merges.size(); ++rank) {
-    const auto& [left, right] = spec.merges[rank];
-    const auto a = ids.find(left), b = ids.find(right), ab = ids.find(left + right);
-    for (const auto& [it, token] : {std::pair(a, left), std::pair(b, right), std::pair(ab, left + right)}) {
-      if (it == ids.end()) {
-        return make_error(ErrorCode::kCorrupt, "merge {} ('{}' '{}') needs the token '{}', which is not in the vocabulary",
-                          rank, left, right, token);
-      }
-    }
-    merger.add(a->second, b->second, {static_cast<int32_t>(rank), ab->second});
-  }
-  return {};
-}
-
-Status Tokenizer::Impl::index_added() {
-  special.assign(spec.vocab.size(), false);
-  std::vector<bool> seen(spec.vocab.size(), false);
+void Tokenizer::Impl::index_added() {
   std::vector<AddedToken> first, normalized;
-  for (const AddedToken& token : spec.added) {
-    const auto id = static_cast<size_t>(token.id);
-    if (token.id < 0 || id >= spec.vocab.size() || token.text.empty() || spec.vocab[id] != token.text || seen[id]) {
-      return make_error(ErrorCode::kCorrupt, "the added token '{}' with id {} does not agree with the vocabulary",
-                        token.text, token.id);
+  for (AddedToken token : spec.added) {
+    if (!token.normalized) {
+      first.push_back(std::move(token));
+      continue;
     }
-    seen[id] = true;
-    special[id] = token.special;
-    (token.normalized ? normalized : first).push_back(token);
+    if (normalizer) token.text = normalizer(token.text);
+    if (token.text.empty()) continue;
+    special_is_normalized = special_is_normalized || token.special;
+    normalized.push_back(std::move(token));
   }
   first_added = AddedTokenFinder(std::move(first));
   normalized_added = AddedTokenFinder(std::move(normalized));
-  for (size_t id = 0; id < spec.vocab.size(); ++id) {
-    const std::string& token = spec.vocab[id];
-    const auto spelled = seen[id] ? std::nullopt : from_printable(token);
-    bytes.add(spelled ? *spelled : token);
-  }
-  return {};
 }
 
-void Tokenizer::Impl::index_whole_pieces() {
-  std::vector<bool> added(spec.vocab.size(), false);
-  for (const AddedToken& token : spec.added) added[static_cast<size_t>(token.id)] = true;
-  std::vector<TokenId> scratch, encoded;
-  whole_pieces.reserve(spec.vocab.size());
-  for (size_t id = 0; id < spec.vocab.size(); ++id) {
-    if (added[id] || bytes[id].empty()) continue;
-    encoded.clear();
-    encode_piece(bytes[id], scratch, encoded);
-    const bool itself = encoded.size() == 1 && encoded[0] == static_cast<TokenId>(id);
-    if (spec.ignore_merges || itself) whole_pieces.emplace(bytes[id], static_cast<TokenId>(id));
+void Tokenizer::Impl::index_bytes() {
+  std::unordered_map<TokenId, std::string> normal;  // added tokens that were found in normalized text are what was found
+  for (const AddedToken& token : spec.added) {
+    if (token.normalized && normalizer) normal.emplace(token.id, normalizer(token.text));
+  }
+  for (size_t i = 0; i < spec.vocab.size(); ++i) {
+    const auto id = static_cast<TokenId>(i);
+    const auto it = normal.find(id);
+    const std::string& token = it == normal.end() ? spec.vocab[i] : it->second;
+    const bool added = vocabulary.is_added(id);
+    const std::string text = token.empty() ? "" : decoder.decode(token, false, added);
+    std::string first = token.empty() ? "" : decoder.decode(token, true, added);
+    bytes.add(text);
+    if (first != text) first_bytes.emplace(id, std::move(first));
   }
 }
 
-void Tokenizer::Impl::encode_piece(std::string_view piece, std::vector<TokenId>& scratch,
-                                   std::vector<TokenId>& out) const {
-  if (const auto it = whole_pieces.find(piece); it != whole_pieces.end()) return out.push_back(it->second);
-  scratch.clear();
-  for (const char c : piece) {
-    const TokenId id = byte_ids[static_cast<uint8_t>(c)];
-    if (id >= 0) scratch.push_back(id);
+// Text without added tokens, normalized.
+void Tokenizer::Impl::encode_plain(std::string_view text, bool at_start, std::vector<TokenId>& out) const {
+  if (const PieceEnd piece_end = pre_tokenizer.sole_splitter(); piece_end && model->takes_bytes()) {
+    std::string spaced;
+    if (pre_tokenizer.prefix_space() && !text.empty() && text[0] != ' ') text = spaced = fmt::format(" {}", text);
+    for (size_t at = 0; at < text.size();) {
+      const size_t end = piece_end(text, at);
+      model->encode(text.substr(at, end - at), out);
+      at = end;
+    }
+    return;
   }
-  merger.merge(scratch);
-  out.insert(out.end(), scratch.begin(), scratch.end());
+  Pieces pieces;
+  if (!text.empty()) pieces.list.push_back({text, at_start});
+  pre_tokenizer.cut(pieces);
+  const bool respell = pre_tokenizer.spells_bytes() && !model->takes_bytes();
+  for (const auto& piece : pieces.list) {
+    if (!piece.text.empty()) respell ? model->encode(to_printable(piece.text), out) : model->encode(piece.text, out);
+  }
 }
 
-void Tokenizer::Impl::encode_stretch(std::string_view text, std::vector<TokenId>& out) const {
-  std::string spaced;
-  if (spec.add_prefix_space && !text.empty() && text[0] != ' ') text = spaced = fmt::format(" {}", text);
-  std::vector<TokenId> scratch;
-  for (size_t at = 0; at < text.size();) {
-    const size_t end = piece_end(text, at);
-    encode_piece(text.substr(at, end - at), scratch, out);
-    at = end;
+void Tokenizer::Impl::encode_normalized(std::string_view text, bool at_start, Trust trust, std::vector<TokenId>& out) const {
+  for (const auto& inner : normalized_added.cut(text, trust)) {
+    if (inner.id >= 0) {
+      out.push_back(inner.id);
+    } else {
+      encode_plain(inner.text, at_start && inner.text.data() == text.data(), out);
+    }
   }
+}
+
+// Text that the first added tokens leave. Marks of trust are lost where text changes: where they matter, it is cut by them before.
+void Tokenizer::Impl::encode_stretch(std::string_view text, bool at_start, Trust trust, std::vector<TokenId>& out) const {
+  if (!normalizer) return encode_normalized(text, at_start, trust, out);
+  for (size_t begin = 0, end; begin < text.size(); begin = end) {
+    end = special_is_normalized && trust.marks ? begin + 1 : text.size();
+    while (end < text.size() && trust.at(end) == trust.at(begin)) ++end;
+    const std::string normal = normalizer(text.substr(begin, end - begin));
+    encode_normalized(normal, at_start && begin == 0, {.everywhere = special_is_normalized && trust.at(begin)}, out);
+  }
+}
+
+Result<TokenizerSpec> describe(BpeSpec spec) {
+  OWLET_TRY(find_pre_tokenizer(spec.pre_tokenizer).status());
+  TokenizerSpec full;
+  full.pre_tokenizer = dump_json(byte_level_pre_tokenizer(spec.pre_tokenizer, spec.add_prefix_space));
+  full.decoder = dump_json(byte_level_pre_tokenizer("gpt2", true));
+  full.post_processor = full.decoder;
+  if (spec.add_bos) {
+    if (spec.bos < 0 || static_cast<size_t>(spec.bos) >= spec.vocab.size()) {
+      return make_error(ErrorCode::kCorrupt, "a token is to be put before each text, but it is not said which");
+    }
+    full.post_processor = dump_json(template_processing({{spec.bos}, {}}, spec.vocab));
+  }
+  full.vocab = std::move(spec.vocab);
+  full.merges = std::move(spec.merges);
+  full.added = std::move(spec.added);
+  full.ignore_merges = spec.ignore_merges;
+  full.bos = spec.bos;
+  full.eos = spec.eos;
+  return full;
 }
 
 Result<Tokenizer> Tokenizer::from_spec(BpeSpec spec) {
+  OWLET_ASSIGN(TokenizerSpec full, describe(std::move(spec)));
+  return from_spec(std::move(full));
+}
+
+Result<Tokenizer> Tokenizer::from_spec(TokenizerSpec spec) {
   auto impl = std::make_unique<Impl>();
-  OWLET_ASSIGN(impl->piece_end, find_pre_tokenizer(spec.pre_tokenizer));
   impl->spec = std::move(spec);
-  OWLET_TRY(impl->index_vocab());
-  OWLET_TRY(impl->index_merges());
-  OWLET_TRY(impl->index_added());
-  impl->index_whole_pieces();
-  const auto size = static_cast<TokenId>(impl->spec.vocab.size());
-  for (const TokenId id : {impl->spec.bos, impl->spec.eos}) {
-    if (id < -1 || id >= size) return make_error(ErrorCode::kCorrupt, "token id {} is outside the vocabulary of {}", id, size);
-  }
-  if (impl->spec.add_bos && impl->spec.bos < 0) {
-    return make_error(ErrorCode::kCorrupt, "a token is to be put before each text, but it is not said which");
-  }
+  OWLET_TRY(impl->read_stages());
+  impl->index_added();
+  impl->index_bytes();
   return Tokenizer(std::move(impl));
 }
 
@@ -177,24 +205,23 @@ Tokenizer::Tokenizer(Tokenizer&&) noexcept = default;
 Tokenizer& Tokenizer::operator=(Tokenizer&&) noexcept = default;
 Tokenizer::~Tokenizer() = default;
 
-void Tokenizer::Impl::encode(std::string_view text, AddedTokenFinder::Trust trust, std::vector<TokenId>& out) const {
+void Tokenizer::Impl::encode(std::string_view text, Trust trust, std::vector<TokenId>& out) const {
   out.reserve(out.size() + text.size() / 3 + 1);
-  for (const auto& outer : first_added.cut(text, trust)) {
-    if (outer.id >= 0) {
-      out.push_back(outer.id);
+  for (const auto& stretch : first_added.cut(text, trust)) {
+    if (stretch.id >= 0) {
+      out.push_back(stretch.id);
       continue;
     }
-    const auto begin = static_cast<size_t>(outer.text.data() - text.data());
-    for (const auto& inner : normalized_added.cut(outer.text, trust.from(begin))) {
-      inner.id >= 0 ? out.push_back(inner.id) : encode_stretch(inner.text, out);
-    }
+    const auto begin = static_cast<size_t>(stretch.text.data() - text.data());
+    encode_stretch(stretch.text, begin == 0, trust.from(begin), out);
   }
 }
 
 std::vector<TokenId> Tokenizer::encode(std::string_view text, EncodeOptions options) const {
   std::vector<TokenId> out;
-  if (options.add_special && impl_->spec.add_bos) out.push_back(impl_->spec.bos);
+  if (options.add_special) out = impl_->around.before;
   impl_->encode(text, {.everywhere = options.parse_special}, out);
+  if (options.add_special) out.insert(out.end(), impl_->around.after.begin(), impl_->around.after.end());
   return out;
 }
 
@@ -205,9 +232,10 @@ std::vector<TokenId> Tokenizer::encode(const MarkedText& text) const {
 }
 
 std::string Tokenizer::decode(const std::vector<TokenId>& ids, bool keep_special) const {
-  std::string out;
-  for (const TokenId id : ids) out += bytes_of(id, keep_special);
-  return out;
+  StreamDecoder decoder(*this, keep_special);
+  for (const TokenId id : ids) decoder.take(id);
+  decoder.trim_end();
+  return std::move(decoder.pending_);
 }
 
 std::string_view Tokenizer::bytes_of(TokenId id, bool keep_special) const {
@@ -218,32 +246,58 @@ std::string_view Tokenizer::bytes_of(TokenId id, bool keep_special) const {
 int Tokenizer::vocab_size() const { return static_cast<int>(impl_->spec.vocab.size()); }
 TokenId Tokenizer::bos() const { return impl_->spec.bos; }
 TokenId Tokenizer::eos() const { return impl_->spec.eos; }
-const BpeSpec& Tokenizer::spec() const { return impl_->spec; }
+TokenId Tokenizer::id_of(std::string_view token) const { return impl_->vocabulary.any(token); }
+bool Tokenizer::is_special(TokenId id) const { return id >= 0 && id < vocab_size() && impl_->vocabulary.is_special(id); }
+const TokenizerSpec& Tokenizer::spec() const { return impl_->spec; }
+const std::vector<TokenId>& Tokenizer::before_text() const { return impl_->around.before; }
+const std::vector<TokenId>& Tokenizer::after_text() const { return impl_->around.after; }
 
-TokenId Tokenizer::id_of(std::string_view token) const {
-  const auto it = impl_->ids.find(token);
-  return it == impl_->ids.end() ? -1 : it->second;
+StreamDecoder::StreamDecoder(const Tokenizer& tokenizer, bool keep_special, bool continues)
+    : tokenizer_(&tokenizer), keep_special_(keep_special), first_(!continues),
+      to_trim_(continues ? 0 : tokenizer.impl_->decoder.left().at_most) {}
+
+void StreamDecoder::take(TokenId id) {
+  if (id < 0 || id >= tokenizer_->vocab_size() || (tokenizer_->is_special(id) && !keep_special_)) return;
+  const auto& impl = *tokenizer_->impl_;
+  std::string_view bytes = impl.bytes[static_cast<size_t>(id)];
+  if (first_) {
+    if (const auto it = impl.first_bytes.find(id); it != impl.first_bytes.end()) bytes = it->second;
+  }
+  first_ = false;
+  const std::string& trimmed = impl.decoder.left().character;
+  while (to_trim_ > 0 && !bytes.empty()) {
+    if (trimmed.empty() || !bytes.starts_with(trimmed)) {
+      to_trim_ = 0;
+    } else {
+      bytes.remove_prefix(trimmed.size());
+      --to_trim_;
+    }
+  }
+  pending_ += bytes;
 }
-
-bool Tokenizer::is_special(TokenId id) const {
-  return id >= 0 && id < vocab_size() && impl_->special[static_cast<size_t>(id)];
-}
-
-StreamDecoder::StreamDecoder(const Tokenizer& tokenizer, bool keep_special)
-    : tokenizer_(&tokenizer), keep_special_(keep_special) {}
 
 std::string StreamDecoder::push(TokenId id) {
-  pending_ += tokenizer_->bytes_of(id, keep_special_);
-  const size_t whole = unicode::complete_prefix(pending_);
+  take(id);
+  const auto& right = tokenizer_->impl_->decoder.right();
+  size_t whole = unicode::complete_prefix(pending_);
+  for (size_t i = 0; i < right.at_most && !right.character.empty() && std::string_view(pending_).substr(0, whole).ends_with(right.character); ++i) whole -= right.character.size();
   std::string text = unicode::replace_broken(std::string_view(pending_).substr(0, whole));
   pending_.erase(0, whole);
   return text;
 }
 
 std::string StreamDecoder::finish() {
+  trim_end();
   std::string text = unicode::replace_broken(pending_);
   pending_.clear();
   return text;
+}
+
+void StreamDecoder::trim_end() {
+  const auto& [character, at_most] = tokenizer_->impl_->decoder.right();
+  for (size_t i = 0; i < at_most && !character.empty() && pending_.ends_with(character); ++i) {
+    pending_.resize(pending_.size() - character.size());
+  }
 }
 
 }  // namespace owlet

@@ -28,8 +28,7 @@ struct AddedToken {
   bool normalized = false;   // found only in what the others leave
 };
 
-// Everything that makes a byte-level BPE tokenizer, as read from tokenizer.json, from vocab.json + merges.txt or from
-// a GGUF's metadata (the caller translates; this room knows no tensor files).
+// Byte-level BPE in few words: what a trainer learns, what vocab.json + merges.txt say. describe() has it in full.
 struct BpeSpec {
   std::vector<std::string> vocab;   // id → token in GPT-2's printable byte alphabet; "" where an id is not used
   std::vector<std::pair<std::string, std::string>> merges;  // in order of rank
@@ -42,13 +41,40 @@ struct BpeSpec {
   TokenId eos = -1;
 };
 
+enum class TokenModelKind { kBpe, kUnigram, kWordPiece, kWordLevel };
+
+// Everything that makes a tokenizer, as read from tokenizer.json or from a GGUF's metadata (the caller translates; this room
+// knows no tensor files). The stages stay in the words of tokenizer.json, so that what was read is what is written.
+struct TokenizerSpec {
+  TokenModelKind kind = TokenModelKind::kBpe;
+  std::vector<std::string> vocab;  // id → token as the file spells it; "" where an id is not used
+  size_t model_size = 0;           // ids below are the model's own; the added tokens above stand beside it (0: not said)
+  std::vector<std::pair<std::string, std::string>> merges;  // BPE, in order of rank
+  std::vector<double> scores;      // Unigram: log-probabilities; BPE without merges: SentencePiece's, the highest is merged first
+  std::vector<AddedToken> added;   // their texts stand in `vocab` too
+  TokenId unk = -1;                // for what the vocabulary lacks; −1: it is left out
+  bool byte_fallback = false;      // unknown characters become the tokens <0x00> … <0xFF>
+  bool fuse_unk = false;           // BPE: unknown neighbours are one token
+  bool ignore_merges = false;      // BPE: a piece that stands whole in `vocab` is that token, whatever the merges say
+  std::string continuing_prefix;   // of tokens that do not begin a piece: "##"
+  std::string word_suffix;         // BPE: of tokens that end a piece: "</w>"
+  int64_t max_word_chars = 100;    // WordPiece: longer words are unknown
+  std::string normalizer = "null", pre_tokenizer = "null", post_processor = "null", decoder = "null";  // JSON
+  TokenId bos = -1;
+  TokenId eos = -1;
+};
+
+// Errors: an unknown splitter, a token before each text that is not said or not there.
+Result<TokenizerSpec> describe(BpeSpec spec);
+
 struct EncodeOptions {
-  bool add_special = true;     // bos where the tokenizer asks for one
+  bool add_special = true;     // the control tokens around a text that the tokenizer asks for: bos, eos
   bool parse_special = false;  // recognise special added tokens inside the text: only for text that we rendered ourselves
 };
 
 class Tokenizer {
  public:
+  static Result<Tokenizer> from_spec(TokenizerSpec spec);
   static Result<Tokenizer> from_spec(BpeSpec spec);
   // A tokenizer.json, a folder that holds one, or a folder with vocab.json + merges.txt.
   static Result<Tokenizer> load(const std::filesystem::path& path);
@@ -56,20 +82,21 @@ class Tokenizer {
   // the tokens that are neither a byte nor what a merge makes.
   static Result<Tokenizer> load_vocab_merges(const std::filesystem::path& vocab, const std::filesystem::path& merges,
                                              std::optional<std::vector<std::string>> added = std::nullopt);
-  // Writes tokenizer.json, tokenizer_config.json's tokenizer part is the caller's; vocab.json and merges.txt.
+  // Writes tokenizer.json, and for BPE with merges vocab.json and merges.txt; tokenizer_config.json is the caller's.
   Status save(const std::filesystem::path& folder) const;
 
   Tokenizer(Tokenizer&&) noexcept;
   Tokenizer& operator=(Tokenizer&&) noexcept;
   ~Tokenizer();
 
-  // Linear in the text but for a logarithm of its longest piece. Any bytes are text.
+  // Linear in the text but for a logarithm of its longest piece. Any bytes are text. No text becomes a control token unless
+  // parse_special says so, whatever the vocabulary holds.
   std::vector<TokenId> encode(std::string_view text, EncodeOptions options = {}) const;
   // Special tokens are recognised only where every byte of them is trusted. Nothing is put before the text.
   std::vector<TokenId> encode(const MarkedText& text) const;
-  // The exact bytes of the tokens; special tokens are left out unless keep_special.
+  // The text of the tokens, in byte-level vocabularies the exact bytes; special tokens are left out unless keep_special.
   std::string decode(const std::vector<TokenId>& ids, bool keep_special = false) const;
-  // The bytes that one id stands for (empty for special tokens unless keep_special). Any int is allowed.
+  // The bytes that one id stands for in the middle of a text (empty for special tokens unless keep_special). Any int is allowed.
   std::string_view bytes_of(TokenId id, bool keep_special = false) const;
 
   int vocab_size() const;
@@ -78,9 +105,13 @@ class Tokenizer {
   // The id of an added or ordinary token by its text, -1 where there is none.
   TokenId id_of(std::string_view token) const;
   bool is_special(TokenId id) const;
-  const BpeSpec& spec() const;
+  const TokenizerSpec& spec() const;
+  // The control tokens that encode() puts around a text.
+  const std::vector<TokenId>& before_text() const;
+  const std::vector<TokenId>& after_text() const;
 
  private:
+  friend class StreamDecoder;
   struct Impl;
   explicit Tokenizer(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
@@ -89,13 +120,21 @@ class Tokenizer {
 // Turns a stream of tokens into text that is valid UTF-8 at every step: bytes of an unfinished character wait.
 class StreamDecoder {
  public:
-  explicit StreamDecoder(const Tokenizer& tokenizer, bool keep_special = false);
+  // `continues`: the tokens go on behind others, so that the space before the first word, which some vocabularies leave out at
+  // the beginning of a text, is kept.
+  explicit StreamDecoder(const Tokenizer& tokenizer, bool keep_special = false, bool continues = false);
   std::string push(TokenId id);
   std::string finish();  // what is left, broken sequences as U+FFFD
 
  private:
+  friend class Tokenizer;
+  void take(TokenId id);  // the token's bytes, to the end of pending_
+  void trim_end();
+
   const Tokenizer* tokenizer_;
   bool keep_special_;
+  bool first_;
+  size_t to_trim_;  // characters that may still go from the beginning
   std::string pending_;
 };
 

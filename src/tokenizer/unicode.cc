@@ -23,7 +23,7 @@ bool is_other_word(uint32_t c) {
          (c >= 0x1f150 && c <= 0x1f169) || (c >= 0x1f170 && c <= 0x1f189);
 }
 
-uint8_t classes_of(uint32_t c) {
+uint8_t find_classes(uint32_t c) {
   const uint32_t category = bit(category_of(c));
   int classes = 0;
   if (category & kLetters) classes |= kLetter;
@@ -40,7 +40,7 @@ class ClassTable {
   ClassTable() {
     for (uint32_t page = 0; page < pages_.size(); ++page) {
       Page classes;
-      for (uint32_t i = 0; i < 256; ++i) classes[i] = classes_of(page * 256 + i);
+      for (uint32_t i = 0; i < 256; ++i) classes[i] = find_classes(page * 256 + i);
       const auto same = std::find(stored_.begin(), stored_.end(), classes);
       pages_[page] = static_cast<uint16_t>(same - stored_.begin());
       if (same == stored_.end()) stored_.push_back(classes);
@@ -101,10 +101,14 @@ CodePoint code_point_at(std::string_view text, size_t at) {
   return {value, lead.length};
 }
 
-Symbol symbol_at(std::string_view text, size_t at) {
+uint8_t classes_of(uint32_t code_point) {
   static const ClassTable table;
+  return table[code_point];
+}
+
+Symbol symbol_at(std::string_view text, size_t at) {
   const CodePoint c = code_point_at(text, at);
-  return {c.value == kBroken ? uint8_t{0} : table[c.value], c.length};
+  return {c.value == kBroken ? uint8_t{0} : classes_of(c.value), c.length};
 }
 
 Symbol symbol_before(std::string_view text, size_t end) {

@@ -42,6 +42,8 @@ inline constexpr uint32_t kBroken = 0xffffffff;
 CodePoint code_point_at(std::string_view text, size_t at);
 
 Category category_of(uint32_t code_point);
+// The classes of a character, as bits.
+uint8_t classes_of(uint32_t code_point);
 
 // The symbol at `at` < text.size().
 Symbol symbol_at(std::string_view text, size_t at);

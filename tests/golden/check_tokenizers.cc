@@ -1,6 +1,9 @@
 // Tokenizers against Hugging Face's: ids and texts of every line, merges learnt from the same corpora, and the homemade family's.
 #include <cstring>
+#include <iterator>
+#include <sstream>
 
+#include "apps/gguf_tokenizer.h"
 #include "core/file.h"
 #include "core/json.h"
 #include "report.h"
@@ -118,7 +121,50 @@ Status check_training(const fs::path& root, const std::string& name, Report& rep
   return {};
 }
 
+// Expected ids, a line of numbers for each text; texts are separated by a mark on a line of its own.
+Result<std::vector<std::string>> read_vocab_inputs(const fs::path& file) {
+  constexpr std::string_view kSeparator = "\n__ggml_vocab_test__\n";
+  OWLET_ASSIGN(const std::string text, read_file(file));
+  std::vector<std::string> inputs;
+  for (size_t at = 0;;) {
+    const size_t end = text.find(kSeparator, at);
+    inputs.push_back(text.substr(at, end - at));
+    if (end == std::string::npos) return inputs;
+    at = end + kSeparator.size();
+  }
+}
+
+Status check_vocab(const fs::path& file, Report& report) {
+  OWLET_ASSIGN(const auto inputs, read_vocab_inputs(file.string() + ".inp"));
+  OWLET_ASSIGN(const std::string expected, read_file(file.string() + ".out"));
+  OWLET_ASSIGN(const GgufFile gguf, GgufFile::open(file));
+  OWLET_ASSIGN(const Tokenizer tokenizer, read_gguf_tokenizer(gguf));
+  std::istringstream lines(expected);
+  size_t wrong = 0, n = 0, first = 0;
+  for (const std::string& input : inputs) {
+    std::string line;
+    if (!std::getline(lines, line)) break;
+    std::istringstream numbers(line);
+    const std::vector<int32_t> ids(std::istream_iterator<int32_t>(numbers), {});
+    if (tokenizer.encode(input, {.add_special = false}) != ids && wrong++ == 0) first = n;
+    ++n;
+  }
+  report.check(wrong == 0 && n > 0, file, wrong == 0 ? fmt::format("{} texts", n) : fmt::format("{} of {} texts differ, the first is {}", wrong, n, first));
+  return {};
+}
+
 }  // namespace
+
+void check_vocabularies(const fs::path& root, Report& report) {
+  for (const fs::path& file : entries(root / "vocab")) {
+    if (file.extension() != ".gguf") continue;
+    if (!fs::exists(file.string() + ".inp") || !fs::exists(file.string() + ".out")) {
+      report.skip(file, "no texts beside it");
+    } else if (const Status done = check_vocab(file, report); !done.ok()) {
+      report.fail(file, done.error().to_string());
+    }
+  }
+}
 
 void check_tokenizers(const fs::path& root, Report& report) {
   const fs::path dir = root / "tokenizers";

@@ -18,7 +18,7 @@ namespace {
 
 // What this version does not do yet, said once a folder.
 void report_rest(const std::filesystem::path& root, Report& report) {
-  for (const char* name : {"bitsandbytes", "vocab", "train/peft"}) {
+  for (const char* name : {"bitsandbytes", "train/peft"}) {
     if (std::filesystem::exists(root / name)) report.skip(root / name, "not held yet");
   }
 }
@@ -43,6 +43,7 @@ int run(int argc, char** argv) {
   check_muon(root, context, report);
   check_choices(root, context, report);
   check_tokenizers(root, report);
+  check_vocabularies(root, report);
   check_templates(root, report);
   check_homemade(root, report);
   check_sampling(root, report);

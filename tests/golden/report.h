@@ -68,6 +68,7 @@ void check_train(const std::filesystem::path& root, Context context, Report& rep
 void check_muon(const std::filesystem::path& root, Context context, Report& report);
 void check_choices(const std::filesystem::path& root, Context context, Report& report);
 void check_tokenizers(const std::filesystem::path& root, Report& report);
+void check_vocabularies(const std::filesystem::path& root, Report& report);
 void check_templates(const std::filesystem::path& root, Report& report);
 void check_homemade(const std::filesystem::path& root, Report& report);
 void check_sampling(const std::filesystem::path& root, Report& report);

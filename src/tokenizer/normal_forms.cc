@@ -1,0 +1,140 @@
+#include "tokenizer/normal_forms.h"
+
+#include <utf8proc.h>
+
+#include <algorithm>
+#include <iterator>
+#include <tuple>
+#include <vector>
+
+#include "tokenizer/unicode.h"
+
+namespace owlet::unicode {
+namespace {
+
+constexpr int kMostParts = 64;  // that one character decomposes into; Unicode's longest has 18
+
+struct Range {
+  uint32_t first, last;
+};
+// Accents and characters with decompositions that came after Unicode 9.0: Hugging Face's normalizers, which models were trained
+// behind, stand at that version and leave them alone. Ranges may span characters of no such kind that came after it too.
+constexpr Range kSinceUnicode9[] = {
+    {0x558, 0x558}, {0x58b, 0x58c}, {0x5c8, 0x5c9}, {0x7fd, 0x7fd}, {0x897, 0x89f}, {0x8ca, 0x8d3}, {0x9fe, 0x9fe},
+    {0xafa, 0xaff}, {0xb53, 0xb55}, {0xc04, 0xc04}, {0xc3c, 0xc3c}, {0xcf3, 0xd00}, {0xd3b, 0xd3c}, {0xd81, 0xd81},
+    {0xeba, 0xeba}, {0xece, 0xece}, {0x1715, 0x1715}, {0x180f, 0x180f}, {0x1abf, 0x1af0}, {0x1cf7, 0x1cf7}, {0x1df6, 0x1dfa},
+    {0x209d, 0x209f}, {0x32ff, 0x32ff}, {0xa7f1, 0xa7f4}, {0xa82c, 0xa82c}, {0xa8ff, 0xa8ff}, {0xab69, 0xab69},
+    {0x105c9, 0x105e4}, {0x10781, 0x107bf}, {0x10d24, 0x10d6d}, {0x10eab, 0x10f85}, {0x11070, 0x11074}, {0x110c2, 0x110c2},
+    {0x11145, 0x11146}, {0x111ce, 0x111cf}, {0x11241, 0x11241}, {0x1133b, 0x1133b}, {0x11382, 0x113e2}, {0x1145e, 0x1145e},
+    {0x1182c, 0x1183a}, {0x11930, 0x11a99}, {0x11b60, 0x11b67}, {0x11d31, 0x11f5a}, {0x13440, 0x13455}, {0x1611e, 0x1612f},
+    {0x16d63, 0x16d6a}, {0x16f4f, 0x16f4f}, {0x16f7f, 0x16f87}, {0x16fe4, 0x16ff1}, {0x1b123, 0x1b126}, {0x1ccd6, 0x1cf46},
+    {0x1d127, 0x1d128}, {0x1d250, 0x1d281}, {0x1d6a6, 0x1d6a6}, {0x1df95, 0x1dfff}, {0x1e030, 0x1e6f5}, {0x1f16c, 0x1f16c},
+    {0x1fbf0, 0x1fbf9},
+};
+
+int combining_class(int32_t c) { return static_cast<int>(utf8proc_get_property(c)->combining_class); }
+
+void decompose(uint32_t c, bool compatibility, std::vector<int32_t>& out) {
+  int32_t parts[kMostParts];
+  int boundary = 0;
+  const auto options = static_cast<utf8proc_option_t>(UTF8PROC_DECOMPOSE | (compatibility ? UTF8PROC_COMPAT : 0));
+  const auto n = utf8proc_decompose_char(static_cast<int32_t>(c), parts, kMostParts, options, &boundary);
+  if (n > 0 && n <= kMostParts) {
+    out.insert(out.end(), parts, parts + n);
+  } else {
+    out.push_back(static_cast<int32_t>(c));
+  }
+}
+
+// Canonical ordering: accents on one character by their class, equal ones as they stood.
+void order_accents(std::vector<int32_t>& text) {
+  std::vector<std::tuple<int, size_t, int32_t>> marks;  // class, place, code point
+  for (size_t begin = 0; begin < text.size();) {
+    if (combining_class(text[begin]) == 0) {
+      ++begin;
+      continue;
+    }
+    size_t end = begin + 1;
+    while (end < text.size() && combining_class(text[end]) != 0) ++end;
+    marks.clear();
+    for (size_t i = begin; i < end; ++i) marks.push_back({combining_class(text[i]), i, text[i]});
+    std::sort(marks.begin(), marks.end());
+    for (size_t i = begin; i < end; ++i) text[i] = std::get<2>(marks[i - begin]);
+    begin = end;
+  }
+}
+
+void flush(std::vector<int32_t>& run, bool compose, std::string& out) {
+  order_accents(run);
+  auto n = static_cast<ptrdiff_t>(run.size());
+  if (compose && n > 0) {
+    n = utf8proc_normalize_utf32(run.data(), n, static_cast<utf8proc_option_t>(UTF8PROC_STABLE | UTF8PROC_COMPOSE));
+  }
+  for (ptrdiff_t i = 0; i < n; ++i) append_utf8(out, static_cast<uint32_t>(run[static_cast<size_t>(i)]));
+  run.clear();
+}
+
+bool is_ascii(std::string_view text) {
+  return std::all_of(text.begin(), text.end(), [](char c) { return static_cast<uint8_t>(c) < 0x80; });
+}
+
+}  // namespace
+
+bool is_since_unicode_9(uint32_t c) {
+  const auto* after = std::upper_bound(std::begin(kSinceUnicode9), std::end(kSinceUnicode9), c,
+                                       [](uint32_t value, const Range& range) { return value < range.first; });
+  return after != std::begin(kSinceUnicode9) && c <= after[-1].last;
+}
+
+std::string normal_form(std::string_view text, Form form) {
+  if (is_ascii(text)) return std::string(text);
+  const bool compatibility = form == Form::kNfkc || form == Form::kNfkd, compose = form == Form::kNfc || form == Form::kNfkc;
+  std::string out;
+  std::vector<int32_t> run;
+  for (size_t at = 0; at < text.size();) {
+    const CodePoint c = code_point_at(text, at);
+    if (c.value == kBroken || is_since_unicode_9(c.value)) {
+      flush(run, compose, out);
+      out += text.substr(at, c.length);
+    } else {
+      decompose(c.value, compatibility, run);
+    }
+    at += c.length;
+  }
+  flush(run, compose, out);
+  return out;
+}
+
+std::string map_characters(std::string_view text, const std::function<void(uint32_t, std::string&)>& change) {
+  std::string out;
+  out.reserve(text.size());
+  for (size_t at = 0; at < text.size();) {
+    const CodePoint c = code_point_at(text, at);
+    c.value == kBroken ? out.push_back(text[at]) : change(c.value, out);
+    at += c.length;
+  }
+  return out;
+}
+
+std::string lower_case(std::string_view text) {
+  return map_characters(text, [](uint32_t c, std::string& out) {
+    if (c == 0x130) return static_cast<void>(out += "i\xcc\x87");  // the one whose lower case is two characters
+    append_utf8(out, static_cast<uint32_t>(utf8proc_tolower(static_cast<int32_t>(c))));
+  });
+}
+
+size_t grapheme_end(std::string_view text, size_t begin) {
+  CodePoint before = code_point_at(text, begin);
+  size_t at = begin + before.length;
+  utf8proc_int32_t state = 0;
+  while (at < text.size() && before.value != kBroken) {
+    const CodePoint c = code_point_at(text, at);
+    if (c.value == kBroken) break;
+    if (utf8proc_grapheme_break_stateful(static_cast<int32_t>(before.value), static_cast<int32_t>(c.value), &state)) break;
+    at += c.length;
+    before = c;
+  }
+  return at;
+}
+
+}  // namespace owlet::unicode

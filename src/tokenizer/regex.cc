@@ -1,0 +1,183 @@
+#include "tokenizer/regex.h"
+
+#define PCRE2_CODE_UNIT_WIDTH 8
+#include <pcre2.h>
+
+#include "tokenizer/unicode.h"
+
+namespace owlet {
+namespace {
+
+constexpr size_t kMaxPattern = 65536;
+constexpr int kMaxNesting = 16;
+constexpr uint32_t kMatchLimit = 5'000'000;
+constexpr uint32_t kDepthLimit = 100'000;
+constexpr uint32_t kHeapLimitKb = 32 << 10;
+
+const pcre2_code* code_of(const std::shared_ptr<const void>& code) { return static_cast<const pcre2_code*>(code.get()); }
+
+// Oniguruma's classes may hold classes, [a[bc]] and [a&&[^b]], which PCRE2 does not know: a union is written out, an
+// intersection becomes a look-ahead before the class.
+class ClassTranslator {
+ public:
+  explicit ClassTranslator(std::string_view pattern) : pattern_(pattern) {}
+
+  Result<std::string> translate() {
+    std::string out;
+    while (at_ < pattern_.size()) {
+      if (pattern_[at_] == '[') {
+        OWLET_ASSIGN(const std::string expression, bracket(0));
+        out += expression;
+      } else {
+        take(out);
+      }
+    }
+    return out;
+  }
+
+ private:
+  // One character, with its backslash where it has one. \h is a hexadecimal digit here, a space in PCRE2.
+  void take(std::string& out) {
+    if (pattern_.substr(at_, 2) == "\\h") {
+      out += "[[:xdigit:]]";
+      at_ += 2;
+      return;
+    }
+    const bool escaped = pattern_[at_] == '\\' && at_ + 1 < pattern_.size();
+    out += pattern_.substr(at_, escaped ? 2 : 1);
+    at_ += escaped ? 2 : 1;
+  }
+
+  Error broken() const { return make_error(ErrorCode::kCorrupt, "the pattern '{}' has a class without an end or of a form that is not read", pattern_); }
+
+  // The inside of a class up to its ']', with the look-aheads that intersections become.
+  Status inside(int depth, std::string& members, std::string& ahead) {
+    for (bool first = true;; first = false) {
+      if (at_ >= pattern_.size()) return broken();
+      if (pattern_[at_] == ']' && !first) break;
+      if (pattern_.substr(at_, 2) == "&&") {
+        at_ += 2;
+        if (at_ >= pattern_.size() || pattern_[at_] != '[') return broken();
+        OWLET_ASSIGN(const std::string other, bracket(depth + 1));
+        ahead += "(?=" + other + ")";
+      } else if (pattern_.substr(at_, 2) == "[:") {
+        const size_t end = pattern_.find(":]", at_);
+        if (end == std::string_view::npos) return broken();
+        members += pattern_.substr(at_, end + 2 - at_);
+        at_ = end + 2;
+      } else if (pattern_[at_] == '[') {
+        if (pattern_.substr(at_, 2) == "[^" || depth >= kMaxNesting) return broken();
+        ++at_;
+        OWLET_TRY(inside(depth + 1, members, ahead));
+      } else {
+        take(members);
+      }
+    }
+    ++at_;
+    return {};
+  }
+
+  Result<std::string> bracket(int depth) {
+    if (depth >= kMaxNesting) return broken();
+    const bool negated = pattern_.substr(at_, 2) == "[^";
+    at_ += negated ? 2 : 1;
+    std::string members, ahead;
+    OWLET_TRY(inside(depth, members, ahead));
+    const std::string plain = (negated ? "[^" : "[") + members + "]";
+    if (ahead.empty()) return plain;
+    if (negated) return broken();
+    return "(?:" + ahead + plain + ")";
+  }
+
+  std::string_view pattern_;
+  size_t at_ = 0;
+};
+
+}  // namespace
+
+Result<Regex> Regex::compile(std::string_view pattern) {
+  if (pattern.size() > kMaxPattern) return make_error(ErrorCode::kTooLarge, "a pattern of {} bytes", pattern.size());
+  OWLET_ASSIGN(const std::string translated, ClassTranslator(pattern).translate());
+  int error = 0;
+  PCRE2_SIZE where = 0;
+  pcre2_code* code = pcre2_compile(reinterpret_cast<PCRE2_SPTR>(translated.data()), translated.size(), PCRE2_UTF | PCRE2_UCP,
+                                   &error, &where, nullptr);
+  if (!code) {
+    PCRE2_UCHAR text[256] = {};
+    pcre2_get_error_message(error, text, sizeof text);
+    return make_error(ErrorCode::kUnsupported, "the pattern '{}' cannot be used: {} at {}", pattern,
+                      reinterpret_cast<const char*>(text), where);
+  }
+  pcre2_jit_compile(code, PCRE2_JIT_COMPLETE);  // where there is none, the interpreter does it
+  Regex regex;
+  regex.code_ = std::shared_ptr<const void>(code, [](const void* p) { pcre2_code_free(static_cast<pcre2_code*>(const_cast<void*>(p))); });
+  return regex;
+}
+
+Result<Regex> Regex::literal(std::string_view text) {
+  std::string escaped;
+  for (const char c : text) {
+    const bool word = static_cast<uint8_t>(c) >= 0x80 || (c >= '0' && c <= '9') || ((c | 32) >= 'a' && (c | 32) <= 'z');
+    if (!word) escaped += '\\';
+    escaped += c;
+  }
+  return compile(escaped);
+}
+
+Regex::Walk::Walk(const Regex& regex, std::string_view text) : regex_(&regex), text_(text) {
+  for (size_t i = 0; i < text.size();) {
+    const unicode::CodePoint c = unicode::code_point_at(text, i);
+    if (c.value == unicode::kBroken) {
+      if (clean_.empty()) clean_ = text;
+      clean_[i] = '\1';
+    }
+    i += c.length;
+  }
+  if (!clean_.empty()) text_ = clean_;
+  static const std::shared_ptr<pcre2_match_context> context = [] {
+    pcre2_match_context* limits = pcre2_match_context_create(nullptr);
+    pcre2_set_match_limit(limits, kMatchLimit);
+    pcre2_set_depth_limit(limits, kDepthLimit);
+    pcre2_set_heap_limit(limits, kHeapLimitKb);
+    return std::shared_ptr<pcre2_match_context>(limits, pcre2_match_context_free);
+  }();
+  context_ = context.get();
+  match_data_ = std::shared_ptr<void>(pcre2_match_data_create_from_pattern(code_of(regex.code_), nullptr),
+                                      [](void* p) { pcre2_match_data_free(static_cast<pcre2_match_data*>(p)); });
+}
+
+bool Regex::Walk::next(Match& match) {
+  while (at_ <= text_.size()) {
+    auto* data = static_cast<pcre2_match_data*>(match_data_.get());
+    const int found = pcre2_match(code_of(regex_->code_), reinterpret_cast<PCRE2_SPTR>(text_.data()), text_.size(), at_,
+                                  PCRE2_NO_UTF_CHECK, data, static_cast<pcre2_match_context*>(context_));
+    if (found < 0) break;
+    const PCRE2_SIZE* ends = pcre2_get_ovector_pointer(data);
+    match = {ends[0], ends[1]};
+    if (match.begin == match.end && after_match_ && match.begin == at_) {  // nothing, right behind the last one
+      if (at_ >= text_.size()) break;
+      at_ += unicode::code_point_at(text_, at_).length;
+      after_match_ = false;
+      continue;
+    }
+    if (match.end < at_ || match.begin > match.end) break;  // \K and look-behind may say so
+    at_ = match.end;
+    after_match_ = true;
+    return true;
+  }
+  at_ = text_.size() + 1;
+  return false;
+}
+
+std::string replace_all(const Regex& regex, std::string_view text, std::string_view content) {
+  std::string out;
+  size_t done = 0;
+  Regex::Match match{};
+  for (Regex::Walk walk(regex, text); walk.next(match);) {
+    out.append(text.substr(done, match.begin - done)).append(content);
+    done = match.end;
+  }
+  return out.append(text.substr(done));
+}
+
+}  // namespace owlet

@@ -1,0 +1,46 @@
+// Regular expressions of tokenizer.json, written for Oniguruma, run by PCRE2: Unicode classes, bounded work.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "core/result.h"
+
+namespace owlet {
+
+class Regex {
+ public:
+  // Errors name the pattern and what is wrong in it.
+  static Result<Regex> compile(std::string_view pattern);
+  // Matches exactly this text.
+  static Result<Regex> literal(std::string_view text);
+
+  struct Match {
+    size_t begin, end;
+  };
+  // A walk over the matches of one text, in order, none overlapping. Bytes that are not UTF-8 count as one control
+  // character each. A search that costs too much ends the walk: what is left counts as unmatched.
+  class Walk {
+   public:
+    Walk(const Regex& regex, std::string_view text);
+    bool next(Match& match);
+
+   private:
+    const Regex* regex_;
+    std::string clean_;
+    std::string_view text_;
+    std::shared_ptr<void> match_data_;
+    void* context_ = nullptr;
+    size_t at_ = 0;
+    bool after_match_ = false;
+  };
+
+ private:
+  std::shared_ptr<const void> code_;
+};
+
+// The text with every match replaced by `content`.
+std::string replace_all(const Regex& regex, std::string_view text, std::string_view content);
+
+}  // namespace owlet
