@@ -17,6 +17,14 @@ constexpr int kMostParts = 64;  // that one character decomposes into; Unicode's
 struct Range {
   uint32_t first, last;
 };
+// Upper case letters whose lower case came after Unicode 15.0, for libraries that are older.
+struct LaterCase {
+  uint32_t first, last, lower;
+};
+constexpr LaterCase kLaterCases[] = {{0x1c89, 0x1c89, 0x1c8a}, {0xa7cb, 0xa7cb, 0x264},  {0xa7cc, 0xa7cc, 0xa7cd}, {0xa7ce, 0xa7ce, 0xa7cf},
+                                     {0xa7d2, 0xa7d2, 0xa7d3}, {0xa7d4, 0xa7d4, 0xa7d5}, {0xa7da, 0xa7da, 0xa7db}, {0xa7dc, 0xa7dc, 0x19b},
+                                     {0x10d50, 0x10d65, 0x10d70}, {0x16ea0, 0x16eb8, 0x16ebb}};
+
 // Accents and characters with decompositions that came after Unicode 9.0: Hugging Face's normalizers, which models were trained
 // behind, stand at that version and leave them alone. Ranges may span characters of no such kind that came after it too.
 constexpr Range kSinceUnicode9[] = {
@@ -25,7 +33,7 @@ constexpr Range kSinceUnicode9[] = {
     {0xeba, 0xeba}, {0xece, 0xece}, {0x1715, 0x1715}, {0x180f, 0x180f}, {0x1abf, 0x1af0}, {0x1cf7, 0x1cf7}, {0x1df6, 0x1dfa},
     {0x209d, 0x209f}, {0x32ff, 0x32ff}, {0xa7f1, 0xa7f4}, {0xa82c, 0xa82c}, {0xa8ff, 0xa8ff}, {0xab69, 0xab69},
     {0x105c9, 0x105e4}, {0x10781, 0x107bf}, {0x10d24, 0x10d6d}, {0x10eab, 0x10f85}, {0x11070, 0x11074}, {0x110c2, 0x110c2},
-    {0x11145, 0x11146}, {0x111ce, 0x111cf}, {0x11241, 0x11241}, {0x1133b, 0x1133b}, {0x11382, 0x113e2}, {0x1145e, 0x1145e},
+    {0x11145, 0x11146}, {0x111c9, 0x111c9}, {0x111ce, 0x111cf}, {0x11241, 0x11241}, {0x1133b, 0x1133b}, {0x11382, 0x113e2}, {0x1145e, 0x1145e},
     {0x1182c, 0x1183a}, {0x11930, 0x11a99}, {0x11b60, 0x11b67}, {0x11d31, 0x11f5a}, {0x13440, 0x13455}, {0x1611e, 0x1612f},
     {0x16d63, 0x16d6a}, {0x16f4f, 0x16f4f}, {0x16f7f, 0x16f87}, {0x16fe4, 0x16ff1}, {0x1b123, 0x1b126}, {0x1ccd6, 0x1cf46},
     {0x1d127, 0x1d128}, {0x1d250, 0x1d281}, {0x1d6a6, 0x1d6a6}, {0x1df95, 0x1dfff}, {0x1e030, 0x1e6f5}, {0x1f16c, 0x1f16c},
@@ -119,6 +127,9 @@ std::string map_characters(std::string_view text, const std::function<void(uint3
 std::string lower_case(std::string_view text) {
   return map_characters(text, [](uint32_t c, std::string& out) {
     if (c == 0x130) return static_cast<void>(out += "i\xcc\x87");  // the one whose lower case is two characters
+    for (const LaterCase& later : kLaterCases) {
+      if (c >= later.first && c <= later.last) return append_utf8(out, later.lower + c - later.first);
+    }
     append_utf8(out, static_cast<uint32_t>(utf8proc_tolower(static_cast<int32_t>(c))));
   });
 }

@@ -3,6 +3,10 @@
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
 
+#include <algorithm>
+#include <iterator>
+#include <vector>
+
 #include "tokenizer/unicode.h"
 
 namespace owlet {
@@ -16,39 +20,78 @@ constexpr uint32_t kHeapLimitKb = 32 << 10;
 
 const pcre2_code* code_of(const std::shared_ptr<const void>& code) { return static_cast<const pcre2_code*>(code.get()); }
 
-// Oniguruma's classes may hold classes, [a[bc]] and [a&&[^b]], which PCRE2 does not know: a union is written out, an
-// intersection becomes a look-ahead before the class.
-class ClassTranslator {
+constexpr std::string_view kWord = "\\p{L}\\p{M}\\p{Nd}\\p{Nl}\\p{Pc}";
+// Scripts by name: Oniguruma means the characters of a script, PCRE2 those that it uses too, unless told.
+constexpr std::string_view kScripts[] = {"Arabic", "Armenian", "Bengali", "Bopomofo", "Cyrillic", "Devanagari", "Georgian", "Greek", "Han",
+                                         "Hangul", "Hebrew", "Hiragana", "Katakana", "Khmer", "Lao", "Latin", "Mongolian", "Myanmar",
+                                         "Tamil", "Telugu", "Thai", "Tibetan"};
+
+// From Oniguruma's words to PCRE2's, where they differ: classes in classes, [a[bc]] and [a&&[^b]] (a union is written out, an
+// intersection becomes a look-ahead); \w holds accents; \h is a hexadecimal digit; x{2,3}+ is (?:x{2,3})+, not possessive.
+class Translator {
  public:
-  explicit ClassTranslator(std::string_view pattern) : pattern_(pattern) {}
+  explicit Translator(std::string_view pattern) : pattern_(pattern) {}
 
   Result<std::string> translate() {
     std::string out;
+    size_t atom = 0;             // where the last thing that can be repeated begins
+    std::vector<size_t> groups;  // where the open groups begin
     while (at_ < pattern_.size()) {
-      if (pattern_[at_] == '[') {
+      const char c = pattern_[at_];
+      if (c == '{' && pattern_.find('}', at_) != std::string_view::npos) {
+        repeat(out, atom);
+        continue;
+      }
+      const bool quantifier = c == '?' || c == '*' || c == '+';
+      if (!quantifier) atom = out.size();
+      if (c == '(') {
+        groups.push_back(out.size());
+      } else if (c == ')' && !groups.empty()) {
+        atom = groups.back();
+        groups.pop_back();
+      }
+      if (c == '[') {
         OWLET_ASSIGN(const std::string expression, bracket(0));
         out += expression;
       } else {
-        take(out);
+        take(out, false);
       }
     }
     return out;
   }
 
  private:
-  // One character, with its backslash where it has one. \h is a hexadecimal digit here, a space in PCRE2.
-  void take(std::string& out) {
-    if (pattern_.substr(at_, 2) == "\\h") {
-      out += "[[:xdigit:]]";
-      at_ += 2;
-      return;
-    }
-    const bool escaped = pattern_[at_] == '\\' && at_ + 1 < pattern_.size();
-    out += pattern_.substr(at_, escaped ? 2 : 1);
-    at_ += escaped ? 2 : 1;
+  // {n,m}, and the plus that may follow.
+  void repeat(std::string& out, size_t atom) {
+    const size_t end = pattern_.find('}', at_) + 1;
+    const bool plus = end < pattern_.size() && pattern_[end] == '+';
+    if (plus) out.insert(atom, "(?:");
+    out += pattern_.substr(at_, end - at_);
+    if (plus) out += ")+";
+    at_ = end + (plus ? 1 : 0);
   }
 
-  Error broken() const { return make_error(ErrorCode::kCorrupt, "the pattern '{}' has a class without an end or of a form that is not read", pattern_); }
+  // One character or what a backslash says.
+  void take(std::string& out, bool in_class) {
+    const std::string_view two = pattern_.substr(at_, 2);
+    size_t n = two[0] == '\\' && two.size() == 2 ? 2 : 1;
+    if (two == "\\h" || two == "\\w" || (two == "\\W" && !in_class)) {
+      const std::string members = two == "\\h" ? "0-9a-fA-F" : std::string(kWord);
+      out += in_class ? members : (two == "\\W" ? "[^" : "[") + members + "]";
+    } else if ((two == "\\p" || two == "\\P") && pattern_.substr(at_ + 2, 1) == "{" && pattern_.find('}', at_) != std::string_view::npos) {
+      n = pattern_.find('}', at_) + 1 - at_;
+      const std::string_view name = pattern_.substr(at_ + 3, n - 4);
+      const bool script = std::find(std::begin(kScripts), std::end(kScripts), name) != std::end(kScripts);
+      out.append(two).append(script ? "{sc:" : "{").append(name).append("}");
+    } else {
+      out += pattern_.substr(at_, n);
+    }
+    at_ += n;
+  }
+
+  Error broken() const {
+    return make_error(ErrorCode::kCorrupt, "the pattern '{}' has a class without an end or of a form that is not read", pattern_);
+  }
 
   // The inside of a class up to its ']', with the look-aheads that intersections become.
   Status inside(int depth, std::string& members, std::string& ahead) {
@@ -70,7 +113,7 @@ class ClassTranslator {
         ++at_;
         OWLET_TRY(inside(depth + 1, members, ahead));
       } else {
-        take(members);
+        take(members, true);
       }
     }
     ++at_;
@@ -97,7 +140,7 @@ class ClassTranslator {
 
 Result<Regex> Regex::compile(std::string_view pattern) {
   if (pattern.size() > kMaxPattern) return make_error(ErrorCode::kTooLarge, "a pattern of {} bytes", pattern.size());
-  OWLET_ASSIGN(const std::string translated, ClassTranslator(pattern).translate());
+  OWLET_ASSIGN(const std::string translated, Translator(pattern).translate());
   int error = 0;
   PCRE2_SIZE where = 0;
   pcre2_code* code = pcre2_compile(reinterpret_cast<PCRE2_SPTR>(translated.data()), translated.size(), PCRE2_UTF | PCRE2_UCP,

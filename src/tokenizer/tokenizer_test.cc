@@ -224,41 +224,6 @@ TEST(TokenizerJson, AnyByteChangedIsAnErrorOrATokenizer) {
   }
 }
 
-class GoldenTokenizer : public testing::TestWithParam<const char*> {};
-
-TEST_P(GoldenTokenizer, EveryLineAsHuggingFaceEncodesIt) {
-  const fs::path root = golden_root() / "tokenizers";
-  const fs::path dir = root / GetParam();
-  OWLET_SKIP_WITHOUT_GOLDEN(dir);
-  const auto tokenizer = Tokenizer::load(dir);
-  ASSERT_TRUE(tokenizer.ok()) << tokenizer.error().message;
-  auto lines = golden_json(root / "special.json").get<std::vector<std::string>>();
-  for (const auto& line : golden_json(root / "mixed.json.zst")) lines.push_back(line);
-  const std::string expected = golden_text(dir / "ids.bin.zst");
-  const auto decoded = golden_json(dir / "decoded.json.zst").get<std::vector<std::string>>();
-  size_t at = 0;
-  const auto next = [&] {
-    uint32_t value = 0;
-    if (at + 4 <= expected.size()) std::memcpy(&value, expected.data() + at, 4);
-    at += 4;
-    return value;
-  };
-  ASSERT_EQ(decoded.size(), lines.size());
-  for (size_t i = 0; i < lines.size(); ++i) {
-    std::vector<TokenId> ids(next());
-    for (TokenId& id : ids) id = static_cast<TokenId>(next());
-    ASSERT_EQ(tokenizer->encode(lines[i], {.parse_special = true}), ids) << i << ": " << lines[i];
-    ASSERT_EQ(unicode::replace_broken(tokenizer->decode(ids, true)), decoded[i]) << i;
-  }
-  EXPECT_EQ(at, expected.size());
-}
-INSTANTIATE_TEST_SUITE_P(HuggingFace, GoldenTokenizer, testing::Values("gpt2", "gpt2-prefix-space", "llama3", "smollm", "qwen2", "deepseek", "gpt4o", "llama2", "gemma", "unigram"),
-                         [](const auto& info) {
-                           std::string name = info.param;
-                           std::replace(name.begin(), name.end(), '-', '_');
-                           return name;
-                         });
-
 TEST(Golden, HomemadeTokenizer) {
   const fs::path dir = golden_root() / "homemade";
   OWLET_SKIP_WITHOUT_GOLDEN(dir);
