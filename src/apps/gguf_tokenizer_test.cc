@@ -1,0 +1,76 @@
+#include "apps/gguf_tokenizer.h"
+
+#include <gtest/gtest.h>
+
+#include "apps/gguf_pre_tokenizers.h"
+#include "tokenizer/train.h"
+
+namespace owlet {
+namespace {
+
+Result<Tokenizer> through_gguf(const Tokenizer& tokenizer) {
+  const auto path = std::filesystem::path(testing::TempDir()) / "owlet_tokenizer.gguf";
+  GgufWriter writer;
+  writer.set_string("general.architecture", "llama");
+  OWLET_TRY(write_gguf_tokenizer(tokenizer, {.bos = 0, .eos = 1}, writer));
+  OWLET_TRY(writer.write(path));
+  OWLET_ASSIGN(const GgufFile file, GgufFile::open(path));
+  return read_gguf_tokenizer(file);
+}
+
+void expect_same(const Tokenizer& a, const Tokenizer& b, const std::string& what) {
+  for (const char* text : {"the owls, it's 12345 – naïve\n\n  東京 x", "<s> Hello", " a\t b ", ""}) {
+    EXPECT_EQ(a.encode(text), b.encode(text)) << what << ": " << text;
+    EXPECT_EQ(a.encode(text, {.parse_special = true}), b.encode(text, {.parse_special = true})) << what << ": " << text;
+    EXPECT_EQ(a.decode(a.encode(text), true), b.decode(a.encode(text), true)) << what;
+  }
+}
+
+TEST(GgufTokenizer, ByteLevelByEveryName) {
+  auto trainer = BpeTrainer::create({.vocab_size = 320, .special_tokens = {"<s>", "</s>"}, .threads = 1}).value();
+  for (int i = 0; i < 5; ++i) trainer.add_text("the owls and the others, it's 12345");
+  const TokenizerSpec plain = describe(trainer.train()).value();
+  for (const char* name : {"gpt-2", "llama-bpe", "dbrx", "qwen2", "qwen35", "starcoder", "gpt-4o", "tekken", "deepseek-v3", "deepseek-llm",
+                           "deepseek-coder", "falcon", "default", "bloom", "viking", "bailingmoe", "seed-coder", "superbpe", "tiny_aya"}) {
+    TokenizerSpec spec = plain;
+    const GgufPreTokenizer pre = gguf_pre_tokenizer(name).value();
+    spec.pre_tokenizer = pre.pre_tokenizer;
+    spec.ignore_merges = pre.ignore_merges;
+    EXPECT_EQ(gguf_name_of_pre_tokenizer(pre.pre_tokenizer, pre.ignore_merges).value(), name);
+    const auto tokenizer = Tokenizer::from_spec(spec);
+    ASSERT_TRUE(tokenizer.ok()) << tokenizer.error().message;
+    const auto again = through_gguf(*tokenizer);
+    ASSERT_TRUE(again.ok()) << again.error().message;
+    expect_same(*tokenizer, *again, name);
+  }
+  EXPECT_FALSE(gguf_pre_tokenizer("klingon").ok());
+  TokenizerSpec odd = plain;
+  odd.pre_tokenizer = R"({"type":"Split","pattern":{"Regex":"x"},"behavior":"Isolated","invert":false})";
+  EXPECT_FALSE(through_gguf(Tokenizer::from_spec(odd).value()).ok());
+}
+
+TEST(GgufTokenizer, SentencePieceWithAndWithoutScores) {
+  TokenizerSpec spec;
+  spec.vocab = {"<unk>", "<s>", "</s>", "▁", "H", "e", "l", "o", "▁a", "ll", "He", "▁H", "▁He", "Hell", "a"};
+  spec.added = {{.id = 0, .text = "<unk>"}, {.id = 1, .text = "<s>"}, {.id = 2, .text = "</s>"}};
+  for (int byte = 0; byte < 256; ++byte) spec.vocab.push_back(fmt::format("<0x{:02X}>", byte));
+  spec.unk = 0;
+  spec.byte_fallback = spec.fuse_unk = true;
+  spec.normalizer = R"({"type":"Sequence","normalizers":[{"type":"Prepend","prepend":"▁"},{"type":"Replace","pattern":{"String":" "},"content":"▁"}]})";
+  spec.decoder = R"({"type":"Sequence","decoders":[{"type":"Replace","pattern":{"String":"▁"},"content":" "},{"type":"ByteFallback"},{"type":"Fuse"},
+                    {"type":"Strip","content":" ","start":1,"stop":0}]})";
+  spec.merges = {{"l", "l"}, {"H", "e"}, {"▁", "a"}, {"▁", "He"}, {"He", "ll"}};
+  const auto made = Tokenizer::from_spec(spec);
+  ASSERT_TRUE(made.ok()) << made.error().message;
+  const Tokenizer& merges = *made;
+  const auto scored = through_gguf(merges);
+  ASSERT_TRUE(scored.ok()) << scored.error().message;
+  expect_same(merges, *scored, "merges");
+  EXPECT_FALSE(scored->spec().scores.empty());
+  const auto again = through_gguf(*scored);
+  ASSERT_TRUE(again.ok()) << again.error().message;
+  expect_same(*scored, *again, "scores");
+}
+
+}  // namespace
+}  // namespace owlet
