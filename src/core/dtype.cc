@@ -4,14 +4,23 @@
 
 namespace owlet {
 namespace {
-constexpr std::array<DTypeInfo, 8> kInfo = {{{"f32", 1, 4},
+constexpr std::array<DTypeInfo, 17> kInfo = {{{"f32", 1, 4},
                                              {"f64", 1, 8},
                                              {"f16", 1, 2},
                                              {"bf16", 1, 2},
                                              {"i32", 1, 4},
                                              {"q8_0", 32, 34},
                                              {"q4_0", 32, 18},
-                                             {"q6_k", 256, 210}}};
+                                             {"q6_k", 256, 210},
+                                              {"q4_1", 32, 20},
+                                              {"q5_0", 32, 22},
+                                              {"q5_1", 32, 24},
+                                              {"q2_k", 256, 84},
+                                              {"q3_k", 256, 110},
+                                              {"q4_k", 256, 144},
+                                              {"q5_k", 256, 176},
+                                              {"iq4_nl", 32, 18},
+                                              {"iq4_xs", 256, 136}}};
 }  // namespace
 
 const DTypeInfo& dtype_info(DType dtype) { return kInfo[static_cast<size_t>(dtype)]; }

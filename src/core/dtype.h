@@ -9,7 +9,8 @@
 
 namespace owlet {
 
-enum class DType : uint8_t { kF32, kF64, kF16, kBF16, kI32, kQ8_0, kQ4_0, kQ6_K };
+enum class DType : uint8_t { kF32, kF64, kF16, kBF16, kI32, kQ8_0, kQ4_0, kQ6_K,
+                           kQ4_1, kQ5_0, kQ5_1, kQ2_K, kQ3_K, kQ4_K, kQ5_K, kIQ4_NL, kIQ4_XS };
 
 struct DTypeInfo {
   std::string_view name;  // "f32", "q8_0" …

@@ -115,7 +115,7 @@ TEST(Mutation, Gguf) {
   writer.set_i32s("types", {1, 2, 3});
   writer.set_f32s("scores", {1, 2, 3});
   const auto zeros = [](int64_t, void*) {};
-  for (const DType dtype : {DType::kF32, DType::kF16, DType::kBF16, DType::kQ8_0, DType::kQ4_0, DType::kQ6_K}) {
+  for (const DType dtype : {DType::kF32, DType::kF16, DType::kBF16, DType::kQ8_0, DType::kQ4_K, DType::kQ3_K}) {
     writer.add_tensor(std::string(to_string(dtype)), dtype, {2, 256}, zeros);
   }
   ASSERT_TRUE(writer.write(scratch("sample.gguf")).ok());

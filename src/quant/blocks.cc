@@ -15,11 +15,22 @@ const RowCodec& row_codec(DType dtype) {
     case DType::kQ8_0: return kQ8_0Codec;
     case DType::kQ4_0: return kQ4_0Codec;
     case DType::kQ6_K: return kQ6_KCodec;
+    case DType::kQ4_1: return kQ4_1Codec;
+    case DType::kQ5_0: return kQ5_0Codec;
+    case DType::kQ5_1: return kQ5_1Codec;
+    case DType::kQ2_K: return kQ2_KCodec;
+    case DType::kQ3_K: return kQ3_KCodec;
+    case DType::kQ4_K: return kQ4_KCodec;
+    case DType::kQ5_K: return kQ5_KCodec;
+    case DType::kIQ4_NL: return kIQ4_NLCodec;
+    case DType::kIQ4_XS: return kIQ4_XSCodec;
   }
   OWLET_CHECK(false, "[row_codec] type {}", static_cast<int>(dtype));
 }
 
 }  // namespace
+
+bool is_encodable(DType dtype) { return row_codec(dtype).encode != nullptr; }
 
 void quantize_row(DType dtype, const float* x, void* out, int64_t n) {
   const RowCodec& codec = row_codec(dtype);

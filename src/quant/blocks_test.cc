@@ -103,6 +103,66 @@ TEST(Blocks, EncodingTwiceChangesNothing) {
   EXPECT_EQ(decode(DType::kF64, encode(DType::kF64, x), x.size()), x);
 }
 
+// One number of each block of 256 whose bits lie in several places, worked out from the formats' descriptions. d = 1, m = 0.5.
+constexpr uint16_t kOne = 0x3c00, kHalf = 0x3800;
+
+template <class Block>
+std::vector<float> decode_block(DType dtype, const Block& block) {
+  std::vector<float> out(static_cast<size_t>(dtype_info(dtype).block_size));
+  dequantize_row(dtype, &block, out.data(), static_cast<int64_t>(out.size()));
+  return out;
+}
+
+TEST(Blocks, FiveBitsAreDecoded) {
+  const BlockQ5_0 q5_0{kOne, {0x02, 0, 0, 0x80}, {0, 0x03, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x70}};
+  const auto a = decode_block(DType::kQ5_0, q5_0);
+  EXPECT_EQ(a[0], -16.0f);
+  EXPECT_EQ(a[1], 3.0f);
+  EXPECT_EQ(a[31], 7.0f);
+  const BlockQ5_1 q5_1{kOne, kHalf, {0x02, 0, 0, 0x80}, {0, 0x03, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x70}};
+  const auto b = decode_block(DType::kQ5_1, q5_1);
+  EXPECT_EQ(b[1], 19.5f);
+  EXPECT_EQ(b[31], 23.5f);
+  const BlockQ4_1 q4_1{kOne, kHalf, {0x93}};
+  EXPECT_EQ(decode_block(DType::kQ4_1, q4_1)[0], 3.5f);
+  EXPECT_EQ(decode_block(DType::kQ4_1, q4_1)[16], 9.5f);
+}
+
+TEST(Blocks, UnevenStepsAreDecoded) {
+  const BlockIQ4_NL nl{kOne, {0xf0}};
+  EXPECT_EQ(decode_block(DType::kIQ4_NL, nl)[0], -127.0f);
+  EXPECT_EQ(decode_block(DType::kIQ4_NL, nl)[16], 113.0f);
+  BlockIQ4_XS xs{kOne, 2 << 6, {0, 0x50, 0, 0}, {}};  // sub-block 3: 5 + (2 << 4) − 32 = 5
+  xs.q[16 * 3] = 0x8f;
+  EXPECT_EQ(decode_block(DType::kIQ4_XS, xs)[96], 5 * 113.0f);
+  EXPECT_EQ(decode_block(DType::kIQ4_XS, xs)[96 + 16], 5.0f);
+}
+
+TEST(Blocks, SuperBlocksAreDecoded) {
+  BlockQ2_K q2{{}, {}, kOne, kHalf};
+  q2.scales[13] = 0x43;      // half 1, j = 2, second sixteen: scale 3, offset 4
+  q2.q[32 + 17] = 2 << 4;    // number 128 + 64 + 17
+  EXPECT_EQ(decode_block(DType::kQ2_K, q2)[209], 3 * 2.0f - 4 * 0.5f);
+  BlockQ3_K q3{{}, {}, {}, kOne};
+  q3.scales[13 - 8] = 0x30;  // scale 13: low nibble 3 …
+  q3.scales[8 + 1] = 2 << 6; // … and upper bits 2: 35 − 32
+  q3.q[32 + 17] = 2 << 4;
+  EXPECT_EQ(decode_block(DType::kQ3_K, q3)[209], 3 * -2.0f);
+  q3.high[17] = 1 << 6;
+  EXPECT_EQ(decode_block(DType::kQ3_K, q3)[209], 3 * 2.0f);
+  BlockQ5_K q5{kOne, kHalf, {}, {}, {}};
+  q5.scales[1] = 1 << 6;     // sub-block 5: scale 2 + 16, offset 3 + 32
+  q5.scales[5] = 2 << 6;
+  q5.scales[9] = 0x32;
+  q5.q[64 + 7] = 0x90;
+  q5.high[7] = 1 << 5;
+  EXPECT_EQ(decode_block(DType::kQ5_K, q5)[167], 18 * 25.0f - 35 * 0.5f);
+  BlockQ4_K q4{kOne, kHalf, {}, {}};
+  std::copy(std::begin(q5.scales), std::end(q5.scales), q4.scales);
+  q4.q[64 + 7] = 0x90;
+  EXPECT_EQ(decode_block(DType::kQ4_K, q4)[167], 18 * 9.0f - 35 * 0.5f);
+}
+
 TEST(Blocks, WholeNumbersAreDecoded) {
   const int32_t row[] = {-3, 0, 1 << 24};
   float out[3];

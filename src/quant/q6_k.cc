@@ -8,8 +8,6 @@
 namespace owlet {
 namespace {
 
-constexpr int kSuperBlock = 256;
-
 void decode(const BlockQ6_K& block, float* out) {
   const float d = f16_to_f32(block.d);
   for (int half = 0; half < 2; ++half) {
@@ -27,9 +25,6 @@ void decode(const BlockQ6_K& block, float* out) {
 
 }  // namespace
 
-const RowCodec kQ6_KCodec = {nullptr, [](const void* row, float* out, int64_t n) {
-                               const auto* blocks = static_cast<const BlockQ6_K*>(row);
-                               for (int64_t i = 0; i < n / kSuperBlock; ++i) decode(blocks[i], out + i * kSuperBlock);
-                             }};
+const RowCodec kQ6_KCodec = block_decoder<BlockQ6_K, kSuperBlock, decode>();
 
 }  // namespace owlet

@@ -15,6 +15,18 @@ extern const RowCodec kF32Codec, kF64Codec, kF16Codec, kBF16Codec, kI32Codec;
 extern const RowCodec kQ8_0Codec;
 extern const RowCodec kQ4_0Codec;
 extern const RowCodec kQ6_KCodec;
+extern const RowCodec kQ4_1Codec, kQ5_0Codec, kQ5_1Codec;
+extern const RowCodec kQ2_KCodec, kQ3_KCodec, kQ4_KCodec, kQ5_KCodec;
+extern const RowCodec kIQ4_NLCodec, kIQ4_XSCodec;
+
+// The codec of a type made of blocks that is only read.
+template <class Block, int kElements, void (*kDecode)(const Block&, float*)>
+constexpr RowCodec block_decoder() {
+  return {nullptr, [](const void* row, float* out, int64_t n) {
+            const auto* blocks = static_cast<const Block*>(row);
+            for (int64_t i = 0; i < n / kElements; ++i) kDecode(blocks[i], out + i * kElements);
+          }};
+}
 
 // The codec of a type made of blocks, from the two functions that know one block.
 template <class Block, int kElements, void (*kEncode)(const float*, Block&), void (*kDecode)(const Block&, float*)>

@@ -1,0 +1,19 @@
+// Q4_K and Q5_K: eight scales and eight offsets of six bits in twelve bytes. The first four scales are the low six bits of bytes
+// 0 … 3, the first four offsets those of bytes 4 … 7; of the others, the low four bits are the nibbles of bytes 8 … 11 (scales
+// low, offsets high) and the upper two bits the free ones of bytes 0 … 3 and 4 … 7.
+#pragma once
+
+#include <cstdint>
+
+namespace owlet {
+
+struct ScaleAndOffset {
+  int scale, offset;  // 0 … 63
+};
+
+inline ScaleAndOffset k_scale(const uint8_t (&packed)[12], int i) {
+  if (i < 4) return {packed[i] & 63, packed[i + 4] & 63};
+  return {(packed[i + 4] & 15) | ((packed[i - 4] >> 6) << 4), (packed[i + 4] >> 4) | ((packed[i] >> 6) << 4)};
+}
+
+}  // namespace owlet

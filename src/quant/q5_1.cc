@@ -1,0 +1,22 @@
+// Q5_1: Q4_1 with 32 steps: x = d · q + m. Bit i of `high` is the fifth bit of number i.
+#include "core/half.h"
+#include "quant/blocks.h"
+#include "quant/fifth_bits.h"
+#include "quant/row_codec.h"
+
+namespace owlet {
+namespace {
+
+void decode(const BlockQ5_1& block, float* out) {
+  const float d = f16_to_f32(block.d), m = f16_to_f32(block.m);
+  for (int i = 0; i < kBlock / 2; ++i) {
+    out[i] = d * static_cast<float>((block.q[i] & 15) | fifth_bit(block.high, i)) + m;
+    out[i + kBlock / 2] = d * static_cast<float>((block.q[i] >> 4) | fifth_bit(block.high, i + kBlock / 2)) + m;
+  }
+}
+
+}  // namespace
+
+const RowCodec kQ5_1Codec = block_decoder<BlockQ5_1, kBlock, decode>();
+
+}  // namespace owlet
