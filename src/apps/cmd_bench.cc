@@ -96,7 +96,7 @@ class Bench {
 
 // What a token costs at least: 2 operations a parameter, and a pass over the weights shared by all tokens of a step.
 std::vector<BenchResult> plan(const BenchOptions& options, const Model& model, const MachineLimits& limits) {
-  const bool integers = is_quantized(model.weights.layers[0].w_up_FD.dtype());
+  const bool integers = is_quantized(model.weights.layers[0].up.weight_OI.dtype());
   const double ops_per_s = 1e9 * (integers ? limits.int8_gops : limits.fp32_gflops);
   const double ops = 2.0 * static_cast<double>(model.config.n_matmul_params());
   std::vector<BenchResult> results = {{fmt::format("prefill {}", options.prompt), 0, ops_per_s / ops}};

@@ -134,7 +134,7 @@ std::vector<Field> run_fields(RunConfig& c) {
       {"model.ffn_dim", &m.ffn_dim, "width of the feed-forward part"},
       {"model.max_positions", &m.max_positions, "context the model is made for"},
       {"model.rms_eps", &m.rms_eps, "epsilon of the norms"},
-      {"model.rope_theta", &m.rope_theta, "base of the rotary embedding"},
+      {"model.rope_theta", &m.rope.theta, "base of the rotary embedding"},
       {"model.tie_embeddings", &m.tie_embeddings, "share the output layer with the embedding table"},
       {"train.steps", &t.steps, "optimizer steps"},
       {"train.batch_rows", &t.batch_rows, "rows per micro-batch"},

@@ -71,6 +71,7 @@ void Scorer::score_group(const std::vector<ScoredSequence>& sequences, size_t be
       const auto row = static_cast<int64_t>(batch.tokens_N.size());
       const size_t take = std::min(n_inputs - t, static_cast<size_t>(kRows - row));
       batch.sequences.push_back({row, row + static_cast<int64_t>(take), static_cast<int64_t>(t), pages_[s - begin]});
+      batch.reach.push_back(static_cast<int64_t>(n_inputs));
       for (size_t end_t = t + take; t < end_t; ++t) {
         if (t + 1 >= sequence.from) {
           batch.output_rows.push_back(static_cast<int32_t>(batch.tokens_N.size()));

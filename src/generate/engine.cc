@@ -38,6 +38,7 @@ RaggedBatch batch_of(const std::vector<StepRows>& plan) {
     }
     const int64_t end = begin + rows.n_rows;
     batch.sequences.push_back({begin, end, s.n_cached, s.pages});
+    batch.reach.push_back(s.max_tokens);
     if (rows.completes()) batch.output_rows.push_back(static_cast<int32_t>(end - 1));
   }
   return batch;

@@ -3,60 +3,116 @@
 #include <cmath>
 
 namespace owlet {
+namespace {
+
+// Rows of heads, as a norm over each head sees them; the same view where the norm is over all heads at once.
+TensorView rows_of(TensorView x, const Tensor& norm) { return x.reshape(Shape{x.numel() / norm.numel(), norm.numel()}); }
+
+// q or k: projected, normed where the model does, and rotated.
+void project_head(const Context& c, const BlockInput& in, TensorView x, const Linear& linear, const Tensor& norm, TensorView raw,
+                  TensorView rstd, TensorView out) {
+  linear_forward(c, raw, Into::kWrite, x, linear);
+  if (norm) c.ops.rms_norm(rows_of(out, norm), rstd, rows_of(raw, norm), norm, in.config.rms_eps);
+  const Rotation rotation = in.config.layer(in.layer).rotation;
+  if (rotation == Rotation::kNone) return;
+  const int64_t n = out.shape[0];
+  c.ops.rope(out, in.config.head_dim, in.angles.rows(rotation, n), in.angles.row_ids(n), in.config.rope_interleaved);
+}
+
+// out = x + scale · norm(linear(in)); most models have neither a norm nor a scale here.
+void add_branch(const Context& c, const ModelConfig& config, TensorView out, TensorView x, TensorView in, const Linear& linear,
+                const Tensor& norm, TensorView branch, TensorView rstd, TensorView normed) {
+  if (!norm && config.residual_scale == 1.0) {
+    if (out.data != x.data) c.ops.copy(out, x);
+    return linear_forward(c, out, Into::kAdd, in, linear);
+  }
+  linear_forward(c, branch, Into::kWrite, in, linear);
+  if (norm) c.ops.rms_norm(normed, rstd, branch, norm, config.rms_eps);
+  c.ops.add_scaled(out, 1.0, x, config.residual_scale, norm ? normed : branch);
+}
+
+// From the gradient of add_branch's out to that of linear(in); dout stays what it is.
+TensorView branch_gradient(const Context& c, const ModelConfig& config, TensorView dout, const Tensor& norm, const Tensor& dnorm,
+                           TensorView branch, TensorView rstd, const BlockScratch& s) {
+  TensorView d = dout;
+  if (config.residual_scale != 1.0) {
+    c.ops.add_scaled(s.d_scaled_ND, config.residual_scale, dout, 0.0, dout);
+    d = s.d_scaled_ND;
+  }
+  if (!norm) return d;
+  c.ops.rms_norm_backward(s.d_normed_ND, Into::kWrite, dnorm, d, branch, norm, rstd);
+  return s.d_normed_ND;
+}
+
+// From the gradient of project_head's out (which is spent) to those of its weights and of x, which is added to or written.
+void project_head_backward(const Context& c, const BlockInput& in, TensorView dx, Into into, TensorView dout, const Linear& dlinear,
+                           const Tensor& dnorm, TensorView x, const Linear& linear, const Tensor& norm, TensorView raw,
+                           TensorView rstd, TensorView scratch) {
+  const Rotation rotation = in.config.layer(in.layer).rotation;
+  const int64_t n = dout.shape[0];
+  if (rotation != Rotation::kNone) {
+    c.ops.rope_backward(dout, in.config.head_dim, in.angles.rows(rotation, n), in.angles.row_ids(n), in.config.rope_interleaved);
+  }
+  TensorView draw = dout;
+  if (norm) {
+    draw = TensorView{scratch.data, dout.dtype, dout.shape};
+    c.ops.rms_norm_backward(rows_of(draw, norm), Into::kWrite, dnorm, rows_of(dout, norm), rows_of(raw, norm), norm, rstd);
+  }
+  linear_backward(c, dx, into, dlinear, draw, x, linear);
+}
+
+}  // namespace
 
 AttentionShape BlockInput::attention() const {
-  return {config.n_heads, config.n_kv_heads, config.head_dim, 1.0 / std::sqrt(static_cast<double>(config.head_dim))};
+  return {config.n_heads, config.n_kv_heads, config.head_dim, config.attention_scale(), config.layer(layer).window,
+          config.attention_soft_cap};
 }
 
 void block_forward(const Context& c, const BlockInput& in, const LayerWeights& w, const BlockActivations& a,
                    const Attend& attend) {
-  const double eps = in.config.rms_eps;
-  const bool interleaved = in.config.rope_interleaved;
-
-  c.ops.rms_norm(a.attn_in_ND, a.attn_rstd_N, a.x_ND, w.attn_norm_D, eps);
-  c.ops.linear(a.q_NHE, Into::kWrite, a.attn_in_ND, w.wq_QD, c.precision);
-  c.ops.linear(a.k_NKE, Into::kWrite, a.attn_in_ND, w.wk_KD, c.precision);
-  c.ops.linear(a.v_NKE, Into::kWrite, a.attn_in_ND, w.wv_KD, c.precision);
-  c.ops.rope(a.q_NHE, in.config.head_dim, in.cos_sin_PE, in.positions_N, interleaved);
-  c.ops.rope(a.k_NKE, in.config.head_dim, in.cos_sin_PE, in.positions_N, interleaved);
+  const ModelConfig& config = in.config;
+  if (w.attn_norm_D) c.ops.rms_norm(a.attn_in_ND, a.attn_rstd_N, a.x_ND, w.attn_norm_D, config.rms_eps);
+  const TensorView attn_in = w.attn_norm_D ? a.attn_in_ND : a.x_ND;
+  project_head(c, in, attn_in, w.q, w.q_norm, a.q_raw_NHE, a.q_rstd_NH, a.q_NHE);
+  project_head(c, in, attn_in, w.k, w.k_norm, a.k_raw_NKE, a.k_rstd_NK, a.k_NKE);
+  linear_forward(c, a.v_NKE, Into::kWrite, attn_in, w.v);
   attend(a);
-  if (a.mid_ND.data != a.x_ND.data) c.ops.copy(a.mid_ND, a.x_ND);
-  c.ops.linear(a.mid_ND, Into::kAdd, a.attn_NHE, w.wo_DQ, c.precision);
+  add_branch(c, config, a.mid_ND, a.x_ND, a.attn_NHE, w.o, w.attn_out_norm_D, a.attn_out_ND, a.attn_out_rstd_N, a.normed_ND);
 
-  c.ops.rms_norm(a.ffn_in_ND, a.ffn_rstd_N, a.mid_ND, w.ffn_norm_D, eps);
-  c.ops.linear(a.gate_NF, Into::kWrite, a.ffn_in_ND, w.w_gate_FD, c.precision);
-  c.ops.linear(a.up_NF, Into::kWrite, a.ffn_in_ND, w.w_up_FD, c.precision);
-  c.ops.glu(a.act_NF, a.gate_NF, a.up_NF, Activation::kSilu);
-  if (a.out_ND.data != a.mid_ND.data) c.ops.copy(a.out_ND, a.mid_ND);
-  c.ops.linear(a.out_ND, Into::kAdd, a.act_NF, w.w_down_DF, c.precision);
+  if (w.ffn_norm_D) c.ops.rms_norm(a.ffn_in_ND, a.ffn_rstd_N, a.mid_ND, w.ffn_norm_D, config.rms_eps);
+  const TensorView ffn_in = w.ffn_norm_D ? a.ffn_in_ND : a.mid_ND;
+  linear_forward(c, a.gate_NF, Into::kWrite, ffn_in, w.gate);
+  linear_forward(c, a.up_NF, Into::kWrite, ffn_in, w.up);
+  c.ops.glu(a.act_NF, a.gate_NF, a.up_NF, config.activation);
+  add_branch(c, config, a.out_ND, a.mid_ND, a.act_NF, w.down, w.ffn_out_norm_D, a.ffn_out_ND, a.ffn_out_rstd_N, a.normed_ND);
 }
 
 void block_backward(const Context& c, const BlockInput& in, const LayerWeights& w, const BlockActivations& a,
                     std::span<const int32_t> first_row, TensorView dx_ND, const LayerWeights& g, const BlockScratch& s) {
-  const bool interleaved = in.config.rope_interleaved;
-  // The residual stream passes the gradient on as it is (dx_ND stays); each branch adds its part through its norm.
-  c.ops.linear_backward_weight(g.w_down_DF, dx_ND, a.act_NF, c.precision);
-  c.ops.linear_backward_input(s.dact_NF, Into::kWrite, dx_ND, w.w_down_DF, c.precision);
-  c.ops.glu_backward(s.dgate_NF, s.dup_NF, s.dact_NF, a.gate_NF, a.up_NF, Activation::kSilu);
-  c.ops.linear_backward_weight(g.w_gate_FD, s.dgate_NF, a.ffn_in_ND, c.precision);
-  c.ops.linear_backward_weight(g.w_up_FD, s.dup_NF, a.ffn_in_ND, c.precision);
-  c.ops.linear_backward_input(s.d_ffn_in_ND, Into::kWrite, s.dgate_NF, w.w_gate_FD, c.precision);
-  c.ops.linear_backward_input(s.d_ffn_in_ND, Into::kAdd, s.dup_NF, w.w_up_FD, c.precision);
-  c.ops.rms_norm_backward(dx_ND, Into::kAdd, g.ffn_norm_D, s.d_ffn_in_ND, a.mid_ND, w.ffn_norm_D, a.ffn_rstd_N);
+  const ModelConfig& config = in.config;
+  // The residual stream passes the gradient on as it is (dx_ND stays); each branch adds its part, through its norm where it has
+  // one. Without one before it, a branch that reads the stream must have one behind it, so dx_ND is not read while it is added to.
+  const TensorView d_ffn = branch_gradient(c, config, dx_ND, w.ffn_out_norm_D, g.ffn_out_norm_D, a.ffn_out_ND, a.ffn_out_rstd_N, s);
+  linear_backward(c, s.dact_NF, Into::kWrite, g.down, d_ffn, a.act_NF, w.down);
+  c.ops.glu_backward(s.dgate_NF, s.dup_NF, s.dact_NF, a.gate_NF, a.up_NF, config.activation);
+  const TensorView ffn_in = w.ffn_norm_D ? a.ffn_in_ND : a.mid_ND;
+  const TensorView d_ffn_in = w.ffn_norm_D ? s.d_normed_ND : dx_ND;
+  linear_backward(c, d_ffn_in, w.ffn_norm_D ? Into::kWrite : Into::kAdd, g.gate, s.dgate_NF, ffn_in, w.gate);
+  linear_backward(c, d_ffn_in, Into::kAdd, g.up, s.dup_NF, ffn_in, w.up);
+  if (w.ffn_norm_D) c.ops.rms_norm_backward(dx_ND, Into::kAdd, g.ffn_norm_D, d_ffn_in, a.mid_ND, w.ffn_norm_D, a.ffn_rstd_N);
 
-  c.ops.linear_backward_weight(g.wo_DQ, dx_ND, a.attn_NHE, c.precision);
-  c.ops.linear_backward_input(s.d_attn_NHE, Into::kWrite, dx_ND, w.wo_DQ, c.precision);
+  const TensorView d_attn = branch_gradient(c, config, dx_ND, w.attn_out_norm_D, g.attn_out_norm_D, a.attn_out_ND, a.attn_out_rstd_N, s);
+  linear_backward(c, s.d_attn_NHE, Into::kWrite, g.o, d_attn, a.attn_NHE, w.o);
   c.ops.attention_backward(s.dq_NHE, s.dk_NKE, s.dv_NKE, s.d_attn_NHE, a.q_NHE, a.k_NKE, a.v_NKE, a.attn_NHE, a.lse_NH,
                            first_row, in.attention());
-  c.ops.rope_backward(s.dq_NHE, in.config.head_dim, in.cos_sin_PE, in.positions_N, interleaved);
-  c.ops.rope_backward(s.dk_NKE, in.config.head_dim, in.cos_sin_PE, in.positions_N, interleaved);
-  c.ops.linear_backward_weight(g.wq_QD, s.dq_NHE, a.attn_in_ND, c.precision);
-  c.ops.linear_backward_weight(g.wk_KD, s.dk_NKE, a.attn_in_ND, c.precision);
-  c.ops.linear_backward_weight(g.wv_KD, s.dv_NKE, a.attn_in_ND, c.precision);
-  c.ops.linear_backward_input(s.d_attn_in_ND, Into::kWrite, s.dq_NHE, w.wq_QD, c.precision);
-  c.ops.linear_backward_input(s.d_attn_in_ND, Into::kAdd, s.dk_NKE, w.wk_KD, c.precision);
-  c.ops.linear_backward_input(s.d_attn_in_ND, Into::kAdd, s.dv_NKE, w.wv_KD, c.precision);
-  c.ops.rms_norm_backward(dx_ND, Into::kAdd, g.attn_norm_D, s.d_attn_in_ND, a.x_ND, w.attn_norm_D, a.attn_rstd_N);
+  const TensorView attn_in = w.attn_norm_D ? a.attn_in_ND : a.x_ND;
+  const TensorView d_attn_in = w.attn_norm_D ? s.d_normed_ND : dx_ND;
+  project_head_backward(c, in, d_attn_in, w.attn_norm_D ? Into::kWrite : Into::kAdd, s.dq_NHE, g.q, g.q_norm, attn_in, w.q, w.q_norm,
+                        a.q_raw_NHE, a.q_rstd_NH, s.d_attn_NHE);
+  project_head_backward(c, in, d_attn_in, Into::kAdd, s.dk_NKE, g.k, g.k_norm, attn_in, w.k, w.k_norm, a.k_raw_NKE, a.k_rstd_NK,
+                        s.d_attn_NHE);
+  linear_backward(c, d_attn_in, Into::kAdd, g.v, s.dv_NKE, attn_in, w.v);
+  if (w.attn_norm_D) c.ops.rms_norm_backward(dx_ND, Into::kAdd, g.attn_norm_D, d_attn_in, a.x_ND, w.attn_norm_D, a.attn_rstd_N);
 }
 
 }  // namespace owlet

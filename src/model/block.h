@@ -1,4 +1,8 @@
-// One transformer block, forward and backward: the code that training and inference share.
+// One transformer block, forward and backward: the code that training and inference share, for every architecture.
+//
+//   x ─► norm ─► q, k, v ─► norm ─► rotate ─► attend ─► o ─► norm ─► + x ─► norm ─► gate, up ─► act ─► down ─► norm ─► + ─► out
+//
+// An architecture has some of the norms and biases; a block has the ones whose weights are there.
 #pragma once
 
 #include <functional>
@@ -8,30 +12,39 @@
 namespace owlet {
 
 // What a block computes on its way, N rows each. In training every block has its own and keeps it for the way back; in
-// inference all blocks use the same one, and x, mid and out are the same memory.
+// inference all blocks use the same one; x, mid and out are the same memory then, and so are a result and what it is the norm of.
 struct BlockActivations {
   TensorView x_ND;         // the residual stream coming in
   TensorView attn_in_ND;   // normed x
   TensorView attn_rstd_N;
+  TensorView q_raw_NHE;    // before their norm, where there is one; else the same as q
+  TensorView k_raw_NKE;
+  TensorView q_rstd_NH;
+  TensorView k_rstd_NK;
   TensorView q_NHE;        // rotated
   TensorView k_NKE;        // rotated
   TensorView v_NKE;
   TensorView attn_NHE;     // what attention read
   TensorView lse_NH;
+  TensorView attn_out_ND;  // the branch before its norm, where it is not added as it is
+  TensorView attn_out_rstd_N;
   TensorView mid_ND;       // x + attention
   TensorView ffn_in_ND;    // normed mid
   TensorView ffn_rstd_N;
   TensorView gate_NF;
   TensorView up_NF;
-  TensorView act_NF;       // silu(gate) · up
+  TensorView act_NF;       // act(gate) · up
+  TensorView ffn_out_ND;
+  TensorView ffn_out_rstd_N;
   TensorView out_ND;       // mid + ffn: the next block's x
+  TensorView normed_ND;    // of a branch, on its way to the stream: kept by nobody
 };
 
-// Everything about the rows that is the same for all blocks.
+// What is particular to a block beside its weights.
 struct BlockInput {
   const ModelConfig& config;
-  TensorView cos_sin_PE;
-  std::span<const int32_t> positions_N;
+  int64_t layer;
+  const RotaryAngles& angles;
   AttentionShape attention() const;
 };
 
@@ -41,14 +54,14 @@ using Attend = std::function<void(const BlockActivations&)>;
 void block_forward(const Context& context, const BlockInput& input, const LayerWeights& weights, const BlockActivations& a,
                    const Attend& attend);
 
-// Scratch of the backward pass, shared by all blocks.
+// Scratch of the backward pass, shared by all blocks. Gradients that are not alive together share memory.
 struct BlockScratch {
-  TensorView d_attn_in_ND;
+  TensorView d_normed_ND;  // of what a norm gave, and of a branch before its norm
+  TensorView d_scaled_ND;  // of a branch that is scaled before it is added
   TensorView dq_NHE;
   TensorView dk_NKE;
   TensorView dv_NKE;
-  TensorView d_attn_NHE;
-  TensorView d_ffn_in_ND;
+  TensorView d_attn_NHE;   // and of q and k before their norms
   TensorView dgate_NF;
   TensorView dup_NF;
   TensorView dact_NF;

@@ -1,4 +1,4 @@
-// A Llama-family decoder: weights, and the one forward pass that training and inference share.
+// A decoder of the Llama family and its relatives: weights, and the one forward pass that training and inference share.
 //
 //   tokens_N ─ embedding ─► x_ND ─► n_layers × block ─► x_ND ─ final norm ─► h_ND ─ output ─► logits_NV
 //
@@ -12,27 +12,21 @@
 #include <vector>
 
 #include "core/tensor.h"
-#include "kernels/ops.h"
 #include "model/config.h"
+#include "model/linear.h"
 
 namespace owlet {
 
-// Where and how to compute: passed down explicitly, never global.
-struct Context {
-  Ops& ops;
-  Precision precision = Precision::kF32;  // of products with float weights
-};
-
 struct LayerWeights {
-  Tensor attn_norm_D;
-  Tensor wq_QD;  // Q = H·E
-  Tensor wk_KD;  // K·E rows
-  Tensor wv_KD;
-  Tensor wo_DQ;
+  Tensor attn_norm_D;      // a norm is empty where the model has none in that place
+  Linear q, k, v;          // [H·E, D], [K·E, D] twice
+  Tensor q_norm, k_norm;   // [E], or [H·E] and [K·E]
+  Linear o;                // [D, H·E]
+  Tensor attn_out_norm_D;
   Tensor ffn_norm_D;
-  Tensor w_gate_FD;
-  Tensor w_up_FD;
-  Tensor w_down_DF;
+  Linear gate, up;         // [F, D]
+  Linear down;             // [D, F]
+  Tensor ffn_out_norm_D;
 };
 
 struct Weights {
@@ -60,17 +54,19 @@ void init_weights(Weights& weights, const ModelConfig& config, uint64_t seed);
 struct Model {
   ModelConfig config;
   Weights weights;
-  Tensor cos_sin_PE;  // rotation angles for every position up to max_positions
 
   int64_t bytes() const;  // of the weights
+  DType compute_dtype() const;  // of activations: float64 where the weights are
   std::string dtype_name() const;  // of most weights: "q4_0"
 };
 
-// A model around weights: checks every shape against the config and builds the rotation table.
+// A model around weights: checks every shape against the config.
 Result<Model> make_model(ModelConfig config, Weights weights);
 
-// cos and sin of position · theta^(−2i/E) for P positions: [P, E], cosines first. `dtype` F32 or F64.
-Tensor make_cos_sin(const ModelConfig& config, int64_t n_positions, DType dtype = DType::kF32);
+// The stream's first state: rows of the table for ids_N, scaled as the model does.
+void embed(const Context& context, const Model& model, TensorView out_ND, std::span<const int32_t> ids_N);
+// Logits of normed rows: the output layer, scaled and capped as the model does.
+void output_logits(const Context& context, const Model& model, TensorView logits_NV, TensorView h_ND);
 
 // ---- Inference ----------------------------------------------------------------------------------------------------
 
@@ -94,6 +90,8 @@ struct RaggedBatch {
   std::vector<int32_t> positions_N;
   std::vector<SequenceRows> sequences;
   std::vector<int32_t> output_rows;  // rows whose logits are wanted
+  // Tokens that each sequence may come to, for rotations that depend on it; empty: as many as it has.
+  std::vector<int64_t> reach = {};
 };
 
 // Runs a model over ragged batches of at most max_rows tokens; owns the activations, allocated once.

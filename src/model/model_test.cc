@@ -182,7 +182,7 @@ TEST(Model, FoldersAndGgufCarryItThere) {
 TEST(Model, RefusesWhatDoesNotFitItsConfig) {
   ModelConfig config = tiny();
   Weights weights = make_weights(config);
-  weights.layers[1].wk_KD = Tensor(DType::kF32, Shape{3, 12});
+  weights.layers[1].k.weight_OI = Tensor(DType::kF32, Shape{3, 12});
   const auto model = make_model(config, weights);
   ASSERT_FALSE(model.ok());
   EXPECT_THAT(model.error().message, testing::HasSubstr("model.layers.1.self_attn.k_proj.weight has the shape [3, 12]"));

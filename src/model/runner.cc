@@ -22,24 +22,37 @@ int64_t KvCache::bytes() const {
 // One block's worth, used by every block in turn.
 struct Runner::Activations {
   Activations(const ModelConfig& c, int64_t rows, DType t)
-      : x(t, {rows, c.dim}), normed(t, {rows, c.dim}), q(t, {rows, c.q_dim()}), k(t, {rows, c.kv_dim()}),
+      : angles(c, rows, t), x(t, {rows, c.dim}), normed(t, {rows, c.dim}), q(t, {rows, c.q_dim()}), k(t, {rows, c.kv_dim()}),
         v(t, {rows, c.kv_dim()}), attn(t, {rows, c.q_dim()}), gate(t, {rows, c.ffn_dim}), up(t, {rows, c.ffn_dim}),
         last(t, {rows, c.dim}), logits(t, {rows, c.vocab_size}) {}
 
   BlockActivations rows(int64_t n) const {
     const auto head = [n](const Tensor& t) { return t.view().row_range(0, n); };
     const TensorView stream = head(x);
-    return {.x_ND = stream, .attn_in_ND = head(normed), .attn_rstd_N = {}, .q_NHE = head(q), .k_NKE = head(k),
-            .v_NKE = head(v), .attn_NHE = head(attn), .lse_NH = {}, .mid_ND = stream, .ffn_in_ND = head(normed),
-            .ffn_rstd_N = {}, .gate_NF = head(gate), .up_NF = head(up), .act_NF = head(gate), .out_ND = stream};
+    const TensorView branch = head(normed);
+    return {.x_ND = stream, .attn_in_ND = branch, .attn_rstd_N = {}, .q_raw_NHE = head(q), .k_raw_NKE = head(k), .q_rstd_NH = {},
+            .k_rstd_NK = {}, .q_NHE = head(q), .k_NKE = head(k), .v_NKE = head(v), .attn_NHE = head(attn), .lse_NH = {},
+            .attn_out_ND = branch, .attn_out_rstd_N = {}, .mid_ND = stream, .ffn_in_ND = branch, .ffn_rstd_N = {},
+            .gate_NF = head(gate), .up_NF = head(up), .act_NF = head(gate), .ffn_out_ND = branch, .ffn_out_rstd_N = {},
+            .out_ND = stream, .normed_ND = branch};
   }
 
+  // Every sequence's rotation, by what it may come to.
+  void set_angles(const RaggedBatch& batch) {
+    for (size_t i = 0; i < batch.sequences.size(); ++i) {
+      const SequenceRows& s = batch.sequences[i];
+      const auto positions = std::span(batch.positions_N).subspan(static_cast<size_t>(s.row_begin), static_cast<size_t>(s.row_end - s.row_begin));
+      angles.set(s.row_begin, positions, batch.reach.empty() ? s.first_position + s.row_end - s.row_begin : batch.reach[i]);
+    }
+  }
+
+  RotaryAngles angles;
   Tensor x, normed, q, k, v, attn, gate, up, last, logits;
 };
 
 Runner::Runner(Context context, const Model& model, int64_t max_rows)
     : context_(context), model_(model), max_rows_(max_rows),
-      activations_(std::make_unique<Activations>(model.config, max_rows, model.cos_sin_PE.dtype())) {}
+      activations_(std::make_unique<Activations>(model.config, max_rows, model.compute_dtype())) {}
 Runner::~Runner() = default;
 
 TensorView Runner::forward(const RaggedBatch& batch, const KvCache& cache) {
@@ -47,11 +60,12 @@ TensorView Runner::forward(const RaggedBatch& batch, const KvCache& cache) {
   const int64_t n_out = static_cast<int64_t>(batch.output_rows.size());
   OWLET_CHECK(n > 0 && n <= max_rows_ && n_out <= max_rows_, "[runner] {} rows, {} outputs, room for {}", n, n_out, max_rows_);
   const BlockActivations a = activations_->rows(n);
-  const BlockInput input{model_.config, model_.cos_sin_PE, batch.positions_N};
   Ops& ops = context_.ops;
 
-  ops.embedding(a.x_ND, model_.weights.embedding_VD, batch.tokens_N);
+  activations_->set_angles(batch);
+  embed(context_, model_, a.x_ND, batch.tokens_N);
   for (int64_t i = 0; i < model_.config.n_layers; ++i) {
+    const BlockInput input{model_.config, i, activations_->angles};
     block_forward(context_, input, model_.weights.layers[static_cast<size_t>(i)], a, [&](const BlockActivations& b) {
       const KvPages pages = cache.layer(i);
       ops.kv_store(pages, b.k_NKE, b.v_NKE, batch.sequences);
@@ -65,7 +79,7 @@ TensorView Runner::forward(const RaggedBatch& batch, const KvCache& cache) {
   if (n_out == 0) return logits;
   ops.embedding(last, a.x_ND, batch.output_rows);
   ops.rms_norm(normed, {}, last, model_.weights.final_norm_D, model_.config.rms_eps);
-  ops.linear(logits, Into::kWrite, normed, model_.weights.output(), context_.precision);
+  output_logits(context_, model_, logits, normed);
   return logits;
 }
 

@@ -9,41 +9,69 @@
 namespace owlet {
 namespace {
 
+// A tensor that the model has; the others have no shape.
+template <class T, class Visit>
+void visit_present(const std::string& name, T& tensor, const Visit& visit) {
+  if (tensor.shape().rank() > 0) visit(name, tensor);
+}
+
+template <class T, class Visit>
+void visit_linear(const std::string& name, T& linear, const Visit& visit) {
+  visit(name + ".weight", linear.weight_OI);
+  visit_present(name + ".bias", linear.bias_O, visit);
+}
+
+// Hugging Face calls the norm before the ffn post_attention_layernorm, unless there is one behind attention, which takes the name.
+template <class LayerT, class Visit>
+void visit_layer(LayerT& layer, const std::string& prefix, const Visit& visit) {
+  const bool post = layer.attn_out_norm_D.shape().rank() > 0;
+  visit_present(prefix + "input_layernorm.weight", layer.attn_norm_D, visit);
+  visit_linear(prefix + "self_attn.q_proj", layer.q, visit);
+  visit_linear(prefix + "self_attn.k_proj", layer.k, visit);
+  visit_linear(prefix + "self_attn.v_proj", layer.v, visit);
+  visit_linear(prefix + "self_attn.o_proj", layer.o, visit);
+  visit_present(prefix + "self_attn.q_norm.weight", layer.q_norm, visit);
+  visit_present(prefix + "self_attn.k_norm.weight", layer.k_norm, visit);
+  visit_present(prefix + "post_attention_layernorm.weight", layer.attn_out_norm_D, visit);
+  visit_present(prefix + (post ? "pre_feedforward_layernorm.weight" : "post_attention_layernorm.weight"), layer.ffn_norm_D, visit);
+  visit_linear(prefix + "mlp.gate_proj", layer.gate, visit);
+  visit_linear(prefix + "mlp.up_proj", layer.up, visit);
+  visit_linear(prefix + "mlp.down_proj", layer.down, visit);
+  visit_present(prefix + "post_feedforward_layernorm.weight", layer.ffn_out_norm_D, visit);
+}
+
 template <class WeightsT, class Visit>
 void visit_weights(WeightsT& weights, const Visit& visit) {
   visit("model.embed_tokens.weight", weights.embedding_VD);
-  for (size_t i = 0; i < weights.layers.size(); ++i) {
-    auto& layer = weights.layers[i];
-    const std::string prefix = fmt::format("model.layers.{}.", i);
-    visit(prefix + "input_layernorm.weight", layer.attn_norm_D);
-    visit(prefix + "self_attn.q_proj.weight", layer.wq_QD);
-    visit(prefix + "self_attn.k_proj.weight", layer.wk_KD);
-    visit(prefix + "self_attn.v_proj.weight", layer.wv_KD);
-    visit(prefix + "self_attn.o_proj.weight", layer.wo_DQ);
-    visit(prefix + "post_attention_layernorm.weight", layer.ffn_norm_D);
-    visit(prefix + "mlp.gate_proj.weight", layer.w_gate_FD);
-    visit(prefix + "mlp.up_proj.weight", layer.w_up_FD);
-    visit(prefix + "mlp.down_proj.weight", layer.w_down_DF);
-  }
+  for (size_t i = 0; i < weights.layers.size(); ++i) visit_layer(weights.layers[i], fmt::format("model.layers.{}.", i), visit);
   visit("model.norm.weight", weights.final_norm_D);
-  if (weights.output_VD.shape().rank() > 0) visit("lm_head.weight", weights.output_VD);
+  visit_present("lm_head.weight", weights.output_VD, visit);
 }
 
 // The skeleton of a model: every tensor comes from make(shape).
 template <class Make>
 Weights build_weights(const ModelConfig& c, const Make& make) {
+  const auto linear = [&](int64_t out, int64_t in, bool bias) {
+    return Linear{make(Shape{out, in}), bias ? make(Shape{out}) : Tensor()};
+  };
+  const auto norm = [&](bool present, int64_t n) { return present ? make(Shape{n}) : Tensor(); };
+  const bool per_head = c.qk_norm == QkNorm::kPerHead, qk = c.qk_norm != QkNorm::kNone;
   Weights w;
   w.embedding_VD = make(Shape{c.vocab_size, c.dim});
   for (int64_t i = 0; i < c.n_layers; ++i) {
-    w.layers.push_back({.attn_norm_D = make(Shape{c.dim}),
-                        .wq_QD = make(Shape{c.q_dim(), c.dim}),
-                        .wk_KD = make(Shape{c.kv_dim(), c.dim}),
-                        .wv_KD = make(Shape{c.kv_dim(), c.dim}),
-                        .wo_DQ = make(Shape{c.dim, c.q_dim()}),
-                        .ffn_norm_D = make(Shape{c.dim}),
-                        .w_gate_FD = make(Shape{c.ffn_dim, c.dim}),
-                        .w_up_FD = make(Shape{c.ffn_dim, c.dim}),
-                        .w_down_DF = make(Shape{c.dim, c.ffn_dim})});
+    w.layers.push_back({.attn_norm_D = norm(c.pre_norms, c.dim),
+                        .q = linear(c.q_dim(), c.dim, c.qkv_bias),
+                        .k = linear(c.kv_dim(), c.dim, c.qkv_bias),
+                        .v = linear(c.kv_dim(), c.dim, c.qkv_bias),
+                        .q_norm = norm(qk, per_head ? c.head_dim : c.q_dim()),
+                        .k_norm = norm(qk, per_head ? c.head_dim : c.kv_dim()),
+                        .o = linear(c.dim, c.q_dim(), c.o_bias),
+                        .attn_out_norm_D = norm(c.post_norms, c.dim),
+                        .ffn_norm_D = norm(c.pre_norms, c.dim),
+                        .gate = linear(c.ffn_dim, c.dim, c.mlp_bias),
+                        .up = linear(c.ffn_dim, c.dim, c.mlp_bias),
+                        .down = linear(c.dim, c.ffn_dim, c.mlp_bias),
+                        .ffn_out_norm_D = norm(c.post_norms, c.dim)});
   }
   w.final_norm_D = make(Shape{c.dim});
   if (!c.tie_embeddings) w.output_VD = make(Shape{c.vocab_size, c.dim});
@@ -72,9 +100,9 @@ void init_weights(Weights& weights, const ModelConfig& config, uint64_t seed) {
     Random random{.seed = seed, .stream = stream++};
     const bool into_residual = name.ends_with("o_proj.weight") || name.ends_with("down_proj.weight");
     const double deviation = into_residual ? 0.02 * residual : 0.02;
-    const bool norm = tensor.shape().rank() == 1;
+    const bool bias = name.ends_with(".bias"), norm = !bias && tensor.shape().rank() == 1;
     for (int64_t i = 0; i < tensor.numel(); ++i) {
-      const double value = norm ? 1.0 : deviation * random.normal();
+      const double value = bias ? 0.0 : norm ? 1.0 : deviation * random.normal();
       if (tensor.dtype() == DType::kF64) {
         tensor.view().as<double>()[i] = value;
       } else {
@@ -90,7 +118,7 @@ int64_t Model::bytes() const {
   return total;
 }
 
-std::string Model::dtype_name() const { return std::string(to_string(weights.layers.front().w_up_FD.dtype())); }
+std::string Model::dtype_name() const { return std::string(to_string(weights.layers.front().up.weight_OI.dtype())); }
 
 Result<Model> make_model(ModelConfig config, Weights weights) {
   OWLET_TRY(config.validate());
@@ -110,34 +138,22 @@ Result<Model> make_model(ModelConfig config, Weights weights) {
                               it->second->shape().to_string(), expected.shape().to_string());
   });
   OWLET_TRY(std::move(status));
-  Model model{std::move(config), std::move(weights), {}};
-  const DType dtype = model.weights.embedding_VD.dtype() == DType::kF64 ? DType::kF64 : DType::kF32;
-  model.cos_sin_PE = make_cos_sin(model.config, model.config.max_positions, dtype);
-  return model;
+  return Model{std::move(config), std::move(weights)};
 }
 
-Tensor make_cos_sin(const ModelConfig& config, int64_t n_positions, DType dtype) {
-  const int64_t half = config.head_dim / 2;
-  Tensor table(dtype, Shape{n_positions, config.head_dim});
-  const auto put = [&](int64_t index, double value) {
-    if (dtype == DType::kF64) {
-      table.view().as<double>()[index] = value;
-    } else {
-      table.f32()[index] = static_cast<float>(value);
-    }
-  };
-  for (int64_t i = 0; i < half; ++i) {
-    // In float32, as Hugging Face computes frequencies and angles.
-    const float frequency = 1.0f / static_cast<float>(std::pow(
-        config.rope_theta, static_cast<double>(2 * i) / static_cast<double>(config.head_dim)));
-    for (int64_t p = 0; p < n_positions; ++p) {
-      const double angle = dtype == DType::kF64 ? static_cast<double>(p) * frequency
-                                                : static_cast<double>(static_cast<float>(p) * frequency);
-      put(p * config.head_dim + i, std::cos(angle));
-      put(p * config.head_dim + half + i, std::sin(angle));
-    }
-  }
-  return table;
+DType Model::compute_dtype() const { return weights.embedding_VD.dtype() == DType::kF64 ? DType::kF64 : DType::kF32; }
+
+void embed(const Context& context, const Model& model, TensorView out_ND, std::span<const int32_t> ids_N) {
+  context.ops.embedding(out_ND, model.weights.embedding_VD, ids_N);
+  const double scale = model.config.embedding_scale;
+  if (scale != 1.0) context.ops.add_scaled(out_ND, scale, out_ND, 0.0, out_ND);
+}
+
+void output_logits(const Context& context, const Model& model, TensorView logits_NV, TensorView h_ND) {
+  const ModelConfig& config = model.config;
+  context.ops.linear(logits_NV, Into::kWrite, h_ND, model.weights.output(), context.precision);
+  if (config.logit_scale != 1.0) context.ops.add_scaled(logits_NV, config.logit_scale, logits_NV, 0.0, logits_NV);
+  if (config.logit_soft_cap > 0) context.ops.soft_cap(logits_NV, config.logit_soft_cap);
 }
 
 }  // namespace owlet

@@ -9,8 +9,9 @@ constexpr int64_t kChunkRows = 512;
 
 OutputLoss::OutputLoss(Context context, const Model& model)
     : context_(context), model_(model),
-      logits_(model.cos_sin_PE.dtype(), Shape{kChunkRows, model.config.vocab_size}),
-      loss_(model.cos_sin_PE.dtype(), Shape{kChunkRows}) {}
+      logits_(model.compute_dtype(), Shape{kChunkRows, model.config.vocab_size}),
+      capped_(model.config.logit_soft_cap > 0 ? Tensor(model.compute_dtype(), logits_.shape()) : Tensor()),
+      loss_(model.compute_dtype(), Shape{kChunkRows}) {}
 
 LossSum OutputLoss::forward(TensorView h_ND, std::span<const int32_t> targets_N) {
   return run(h_ND, targets_N, 0, nullptr);
@@ -30,9 +31,15 @@ LossSum OutputLoss::run(TensorView h_ND, std::span<const int32_t> targets_N, dou
     const TensorView logits = logits_.view().row_range(0, end - begin);
     const TensorView loss = loss_.view().reshape({end - begin});
     const auto targets = targets_N.subspan(static_cast<size_t>(begin), static_cast<size_t>(end - begin));
-    context_.ops.linear(logits, Into::kWrite, h, output, context_.precision);
+    output_logits(context_, model_, logits, h);
+    const bool keep_capped = gradients && capped_;
+    const TensorView capped = keep_capped ? capped_.view().row_range(0, end - begin) : TensorView{};
+    if (keep_capped) context_.ops.copy(capped, logits);
     context_.ops.cross_entropy(loss, logits, targets, gradients ? dloss : 0.0);
+    if (keep_capped) context_.ops.soft_cap_backward(logits, capped, model_.config.logit_soft_cap);
     if (gradients) {
+      const double scale = model_.config.logit_scale;
+      if (scale != 1.0) context_.ops.add_scaled(logits, scale, logits, 0.0, logits);
       context_.ops.linear_backward_weight(gradients->output(), logits, h, context_.precision);
       context_.ops.linear_backward_input(h, Into::kWrite, logits, output, context_.precision);
     }

@@ -25,6 +25,7 @@ class OutputLoss {
   Context context_;
   const Model& model_;
   Tensor logits_;
+  Tensor capped_;  // logits as the soft cap left them, where there is one
   Tensor loss_;
 };
 

@@ -1,7 +1,0 @@
-#pragma once
-
-#include "model/architecture.h"
-
-namespace owlet {
-extern const Architecture kLlama;
-}

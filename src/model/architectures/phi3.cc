@@ -1,0 +1,32 @@
+// Phi-3 and Phi-4-mini (Abdin et al. 2024): Llama with projections stored together, and rotations stretched by LongRoPE.
+#include "model/architectures/architectures.h"
+
+namespace owlet {
+namespace {
+
+Status read_hf(const Json& json, ModelConfig& config) {
+  OWLET_ASSIGN(const int64_t window, int_or(json, "sliding_window", 0));
+  return read_windows(json, window, [](int64_t) { return true; }, config);
+}
+
+void write_hf(const ModelConfig& config, Json& json) {
+  write_windows(config, json);
+  if (config.rope.original_positions > 0) json["original_max_position_embeddings"] = config.rope.original_positions;
+}
+
+Status read_gguf(int64_t window, ModelConfig& config) {
+  set_windows(window, [](int64_t) { return true; }, config);
+  return {};
+}
+
+}  // namespace
+
+const Architecture kPhi3 = {.name = "phi3",
+                            .hf_class = "Phi3ForCausalLM",
+                            .gguf = "phi3",
+                            .read_hf = read_hf,
+                            .write_hf = write_hf,
+                            .read_gguf = read_gguf,
+                            .fused_projections = true};
+
+}  // namespace owlet

@@ -1,0 +1,27 @@
+// A linear layer: what every projection of a block is.
+#pragma once
+
+#include "core/tensor.h"
+#include "kernels/ops.h"
+
+namespace owlet {
+
+// Where and how to compute: passed down explicitly, never global.
+struct Context {
+  Ops& ops;
+  Precision precision = Precision::kF32;  // of products with float weights
+};
+
+struct Linear {
+  Tensor weight_OI;
+  Tensor bias_O = {};  // empty where there is none
+};
+
+// out_NO = x_NI · weightᵀ + bias, or added to out.
+void linear_forward(const Context& context, TensorView out_NO, Into into, TensorView x_NI, const Linear& linear);
+
+// dx_NI = dout_NO · weight, or added to dx; the gradients of weight and bias are added to.
+void linear_backward(const Context& context, TensorView dx_NI, Into into, const Linear& gradient, TensorView dout_NO,
+                     TensorView x_NI, const Linear& linear);
+
+}  // namespace owlet
