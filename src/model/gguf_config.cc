@@ -89,9 +89,7 @@ Status read_ids(const GgufFile& file, ModelConfig& c) {
 
 // What a file of this family says when it is read again, of windows and scales that no key holds.
 Status apply_family(const Architecture& architecture, int64_t window, ModelConfig& c) {
-  if (architecture.read_gguf) return architecture.read_gguf(window, c);
-  set_windows(window, [](int64_t) { return true; }, c);
-  return {};
+  return architecture.read_gguf ? architecture.read_gguf(window, c) : Status();
 }
 
 int64_t largest_window(const ModelConfig& c) {

@@ -12,6 +12,11 @@ Status read_hf(const Json& json, ModelConfig& config) {
   return read_windows(json, window, [](int64_t) { return true; }, config);
 }
 
+Status read_gguf(int64_t window, ModelConfig& config) {
+  set_windows(window, [](int64_t) { return true; }, config);
+  return {};
+}
+
 }  // namespace
 
 const Architecture kMistral = {.name = "mistral",
@@ -19,6 +24,7 @@ const Architecture kMistral = {.name = "mistral",
                                .gguf = "llama",
                                .read_hf = read_hf,
                                .write_hf = write_windows,
+                               .read_gguf = read_gguf,
                                .gguf_interleaved = true};
 
 }  // namespace owlet
