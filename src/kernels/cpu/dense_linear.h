@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <type_traits>
 
 #include "core/tensor.h"
 #include "core/thread_pool.h"
@@ -26,7 +27,7 @@ class DenseLinear {
       case DType::kF16: return product(y, into, x, w, Wide<HalfTag>{});
       case DType::kBF16: return product(y, into, x, w, Wide<BFloatTag>{});
       case DType::kF32: return product(y, into, x, w, Plain{});
-      default: return decoded_product(y, into, x, w);
+      default: return x.rows() == 1 ? decoded_row_product(y, into, x, w) : decoded_product(y, into, x, w);
     }
   }
 
@@ -37,6 +38,7 @@ class DenseLinear {
   static constexpr int64_t kRows = 4;
   static constexpr int64_t kGrain = 16;              // outputs that a thread takes at least
   static constexpr int64_t kBlockFloats = 48 << 10;  // of x that stay in the second cache while outputs pass by
+  static constexpr int64_t kPiece = 256;             // numbers of a row that are decoded at once; block sizes divide it
   static constexpr int64_t kTileFloats = 64 << 10;   // of decoded weights that stay there while rows pass by
 
   struct Plain {
@@ -61,6 +63,29 @@ class DenseLinear {
         const Target to{y.f32() + row * outputs, outputs, into == Into::kAdd};
         cover<Loader>(x.f32() + row * k, std::min(block, n - row), w.as<const Word>(), begin, end, k, to);
       }
+    });
+  }
+
+  // A single row meets the weights piece by piece, which stay in the first cache.
+  void decoded_row_product(TensorView y, Into into, TensorView x, TensorView w) {
+    const int64_t k = x.cols(), row = row_bytes(w.dtype, k);
+    const Target to{y.f32(), w.rows(), into == Into::kAdd};
+    const auto outputs_from = [&]<int64_t O>(int64_t first, std::integral_constant<int64_t, O>) {
+      float piece[O * kPiece];
+      Sums<1, O> sums;
+      for (int64_t at = 0; at < k; at += kPiece) {
+        const int64_t here = std::min(kPiece, k - at);
+        for (int64_t o = 0; o < O; ++o) {
+          dequantize_row(w.dtype, w.as<const std::byte>() + (first + o) * row + row_bytes(w.dtype, at), piece + o * kPiece, here);
+        }
+        accumulate<Plain>(sums, x.f32() + at, k, piece, kPiece, here);
+      }
+      finish(sums, to.y + first, to);
+    };
+    pool_.parallel_for(w.rows(), kGrain, [&](int64_t begin, int64_t end) {
+      int64_t o = begin;
+      for (; o + kOutputs <= end; o += kOutputs) outputs_from(o, std::integral_constant<int64_t, kOutputs>{});
+      for (; o < end; ++o) outputs_from(o, std::integral_constant<int64_t, 1>{});
     });
   }
 
@@ -104,31 +129,52 @@ class DenseLinear {
     }
   }
 
-  // R rows by O outputs; each of the sums has its own accumulator.
+  // R rows by O outputs; each has an accumulator of its own.
+  template <int64_t R, int64_t O>
+  struct Sums {
+    Sums() {
+#pragma GCC unroll 16
+      for (int64_t i = 0; i < R * O; ++i) of[i / O][i % O] = S::zero();
+    }
+    F of[R][O];
+  };
+
   template <class Loader, int64_t R, int64_t O>
   static void tile(const float* x, const typename Loader::Word* w, int64_t k, float* y, const Target& to) {
-    F sum[R][O];
-#pragma GCC unroll 16
-    for (int64_t i = 0; i < R * O; ++i) sum[i / O][i % O] = S::zero();
+    Sums<R, O> sums;
+    accumulate<Loader>(sums, x, k, w, k, k);
+    finish(sums, y, to);
+  }
+
+  // The next n numbers of rows of x and of w.
+  template <class Loader, int64_t R, int64_t O>
+  [[gnu::always_inline]] static void accumulate(Sums<R, O>& sums, const float* x, int64_t x_stride, const typename Loader::Word* w,
+                                                int64_t w_stride, int64_t n) {
+    Sums<R, O> sum = sums;
     const auto step = [&](const auto& load_x, const auto& load_w) {
       F wv[O];
-      for (int64_t o = 0; o < O; ++o) wv[o] = load_w(w + o * k);
+      for (int64_t o = 0; o < O; ++o) wv[o] = load_w(w + o * w_stride);
       for (int64_t r = 0; r < R; ++r) {
-        const F xv = load_x(x + r * k);
-        for (int64_t o = 0; o < O; ++o) sum[r][o] = S::fma(xv, wv[o], sum[r][o]);
+        const F xv = load_x(x + r * x_stride);
+        for (int64_t o = 0; o < O; ++o) sum.of[r][o] = S::fma(xv, wv[o], sum.of[r][o]);
       }
     };
     int64_t i = 0;
-    for (; i + kLanes <= k; i += kLanes) {
+    for (; i + kLanes <= n; i += kLanes) {
       step([i](const float* p) { return S::load(p + i); }, [i](const auto* p) { return Loader::load(p + i); });
     }
-    if (const int64_t n = k - i; n > 0) {
-      step([i, n](const float* p) { return S::load_partial(p + i, n); },
-           [i, n](const auto* p) { return Loader::load_partial(p + i, n); });
+    if (const int64_t rest = n - i; rest > 0) {
+      step([i, rest](const float* p) { return S::load_partial(p + i, rest); },
+           [i, rest](const auto* p) { return Loader::load_partial(p + i, rest); });
     }
+    sums = sum;
+  }
+
+  template <int64_t R, int64_t O>
+  [[gnu::always_inline]] static void finish(const Sums<R, O>& sums, float* y, const Target& to) {
     for (int64_t r = 0; r < R; ++r) {
       for (int64_t o = 0; o < O; ++o) {
-        const float value = S::sum(sum[r][o]);
+        const float value = S::sum(sums.of[r][o]);
         float& out = y[r * to.stride + o];
         out = to.add ? out + value : value;
       }
