@@ -4,6 +4,7 @@
 #include "apps/command.h"
 #include "apps/load_chat_model.h"
 #include "apps/progress.h"
+#include "quant/blocks.h"
 
 namespace owlet {
 namespace {
@@ -27,6 +28,10 @@ int64_t size_on_disk(const fs::path& path) {
 
 Status convert(const ConvertOptions& options) {
   OWLET_ASSIGN(const DType dtype, parse_dtype(options.type));
+  if (!is_encodable(dtype)) {
+    return Error{ErrorCode::kInvalidArgument, fmt::format("{} is read, not written", options.type),
+                 "choose f32, f16, bf16, q8_0, q5_0, q4_0 or iq4_nl"};
+  }
   const bool gguf = fs::path(options.to).extension() == ".gguf";
   if (!gguf && is_quantized(dtype)) {
     return Error{ErrorCode::kInvalidArgument, fmt::format("a Hugging Face folder cannot hold {}", options.type),
@@ -56,7 +61,7 @@ Command quantize_command() {
           [](CLI::App& app) {
             auto options = std::make_shared<ConvertOptions>();
             options->type = "q8_0";
-            return declare(app, std::move(options), "q8_0, q4_0, f16, bf16 or f32");
+            return declare(app, std::move(options), "q8_0, q5_0, q4_0, iq4_nl, f16, bf16 or f32");
           }};
 }
 
