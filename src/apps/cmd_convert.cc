@@ -30,7 +30,7 @@ Status convert(const ConvertOptions& options) {
   OWLET_ASSIGN(const DType dtype, parse_dtype(options.type));
   if (!is_encodable(dtype)) {
     return Error{ErrorCode::kInvalidArgument, fmt::format("{} is read, not written", options.type),
-                 "choose f32, f16, bf16, q8_0, q5_0, q4_0 or iq4_nl"};
+                 "choose f32, f16, bf16, q8_0, q6_k, q5_0, q4_0 or iq4_nl"};
   }
   const bool gguf = fs::path(options.to).extension() == ".gguf";
   if (!gguf && is_quantized(dtype)) {
@@ -61,7 +61,7 @@ Command quantize_command() {
           [](CLI::App& app) {
             auto options = std::make_shared<ConvertOptions>();
             options->type = "q8_0";
-            return declare(app, std::move(options), "q8_0, q5_0, q4_0, iq4_nl, f16, bf16 or f32");
+            return declare(app, std::move(options), "q8_0, q6_k, q5_0, q4_0, iq4_nl, f16, bf16 or f32");
           }};
 }
 

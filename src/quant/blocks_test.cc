@@ -15,7 +15,7 @@ namespace owlet {
 namespace {
 
 constexpr DType kEncodable[] = {DType::kF32, DType::kF64, DType::kF16, DType::kBF16, DType::kQ8_0, DType::kQ4_0,
-                                DType::kQ5_0, DType::kIQ4_NL};
+                                DType::kQ5_0, DType::kIQ4_NL, DType::kQ6_K};
 
 std::vector<float> random_row(int64_t n, uint64_t seed) {
   Random random{seed};
@@ -104,8 +104,10 @@ TEST(Blocks, ScalesAreFittedByLeastSquares) {
   const double q4_0 = mean_squared_error(DType::kQ4_0), q5_0 = mean_squared_error(DType::kQ5_0);
   const double nl = mean_squared_error(DType::kIQ4_NL);
   EXPECT_LT(q5_0, 0.25 * q4_0);
+  const double q6_k = mean_squared_error(DType::kQ6_K);
   EXPECT_LT(nl, 0.85 * q4_0);
-  fmt::print("mean squared error: q4_0 {:.6f}, iq4_nl {:.6f}, q5_0 {:.6f}\n", q4_0, nl, q5_0);
+  EXPECT_LT(q6_k, 0.3 * q5_0);
+  fmt::print("mean squared error: q4_0 {:.6f}, iq4_nl {:.6f}, q5_0 {:.6f}, q6_k {:.6f}\n", q4_0, nl, q5_0, q6_k);
 }
 
 // Values that a type can hold come back as they were: encoding is a projection.
@@ -189,7 +191,7 @@ TEST(Blocks, WholeNumbersAreDecoded) {
 
 TEST(Blocks, ZerosStayZeros) {
   for (const DType dtype : kEncodable) {
-    EXPECT_THAT(decode(dtype, encode(dtype, std::vector<float>(64, 0.0f)), 64), testing::Each(0.0f)) << to_string(dtype);
+    EXPECT_THAT(decode(dtype, encode(dtype, std::vector<float>(kSuperBlock, 0.0f)), kSuperBlock), testing::Each(0.0f)) << to_string(dtype);
   }
 }
 
@@ -198,14 +200,14 @@ TEST(Blocks, EveryFloatHasACode) {
   const float odd[] = {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity(),
                        -std::numeric_limits<float>::infinity(), std::numeric_limits<float>::denorm_min(),
                        -std::numeric_limits<float>::denorm_min(), std::numeric_limits<float>::max(), 1e-40f, 0.0f};
-  for (const DType dtype : {DType::kQ8_0, DType::kQ4_0, DType::kQ5_0, DType::kIQ4_NL}) {
+  for (const DType dtype : {DType::kQ8_0, DType::kQ4_0, DType::kQ5_0, DType::kIQ4_NL, DType::kQ6_K}) {
     for (const float a : odd) {
       for (const float b : odd) {
-        std::vector<float> x(kBlock, 1.0f);
+        std::vector<float> x(kSuperBlock, 1.0f);
         x[0] = a;
         x[17] = b;
         encode(dtype, x);
-        std::vector<float> tiny(kBlock, 0.0f);
+        std::vector<float> tiny(kSuperBlock, 0.0f);
         tiny[0] = a;
         tiny[17] = b;
         encode(dtype, tiny);
