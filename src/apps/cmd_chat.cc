@@ -307,6 +307,7 @@ Command chat_command() {
           [](CLI::App& app) -> std::function<Status()> {
             auto options = std::make_shared<CommonOptions>();
             options->add_model(app);
+            options->add_rope_scaling(app);
             options->add_threads(app);
             options->add_seed(app);
             return [options] { return run(*options); };

@@ -4,6 +4,7 @@
 #include "apps/command.h"
 #include "apps/load_chat_model.h"
 #include "apps/progress.h"
+#include "model/group_heads.h"
 #include "quant/blocks.h"
 
 namespace owlet {
@@ -14,6 +15,8 @@ struct ConvertOptions {
   std::string from;
   std::string to;
   std::string type = "f16";
+  int64_t kv_heads = 0;  // 0: as many as it has
+  std::string rope_scaling;
 };
 
 int64_t size_on_disk(const fs::path& path) {
@@ -37,7 +40,11 @@ Status convert(const ConvertOptions& options) {
     return Error{ErrorCode::kInvalidArgument, fmt::format("a Hugging Face folder cannot hold {}", options.type),
                  "name a file that ends in .gguf, or choose f32, f16 or bf16"};
   }
-  OWLET_ASSIGN(const ChatModel chat, load_chat_model(options.from));
+  OWLET_ASSIGN(ChatModel chat, load_chat_model(options.from));
+  if (!options.rope_scaling.empty()) OWLET_TRY(stretch_context(chat.model->config, options.rope_scaling));
+  if (options.kv_heads > 0) {
+    OWLET_ASSIGN(*chat.model, group_heads(*chat.model, options.kv_heads));
+  }
   OWLET_TRY(save_chat_model(chat, options.to, dtype));
   fmt::print("{}  {} parameters in {}, {}\n", options.to, format_short(static_cast<double>(chat.model->config.n_params())),
              options.type, format_bytes(static_cast<double>(size_on_disk(options.to))));
@@ -69,9 +76,14 @@ Command convert_command() {
   return {"convert", "between a Hugging Face folder and a GGUF file",
           "  owlet convert my-model/ my-model.gguf              folder to GGUF, f16\n"
           "  owlet convert my-model.gguf my-model/ --type f32   and back\n"
-          "  owlet convert a/ b/ --type bf16",
+          "  owlet convert a/ b/ --type bf16\n"
+          "  owlet convert a/ b/ --kv-heads 4                   fewer key/value heads, each the mean of several: a start for tuning\n"
+          "  owlet convert a/ b/ --rope-scaling yarn:4          a context four times as long",
           [](CLI::App& app) {
-            return declare(app, std::make_shared<ConvertOptions>(), "type of the matrices: f32, f16, bf16 (GGUF: q8_0, q4_0)");
+            auto options = std::make_shared<ConvertOptions>();
+            app.add_option("--kv-heads", options->kv_heads, "key/value heads of the result; must divide the model's")->check(CLI::PositiveNumber);
+            app.add_option("--rope-scaling", options->rope_scaling, "stretch the context: yarn:4, linear:2, dynamic:2");
+            return declare(app, std::move(options), "type of the matrices: f32, f16, bf16 (GGUF: q8_0, q4_0)");
           }};
 }
 

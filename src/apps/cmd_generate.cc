@@ -221,6 +221,7 @@ Command generate_command() {
             auto options = std::make_shared<GenerateOptions>();
             CommonOptions& c = options->common;
             c.add_model(app);
+            c.add_rope_scaling(app);
             c.add_threads(app);
             c.add_seed(app);
             app.add_option("-p,--prompt", options->prompt, "a question");

@@ -66,6 +66,7 @@ Command serve_command() {
             auto options = std::make_shared<ServeOptions>();
             CommonOptions& c = options->common;
             c.add_model(app);
+            c.add_rope_scaling(app);
             c.add_threads(app);
             app.add_option("--host", c.host, "address to listen on")->capture_default_str();
             app.add_option("--port", c.port, "port; 0: a free one")->check(CLI::Range(0, 65535))->capture_default_str();

@@ -16,9 +16,11 @@ struct CommonOptions {
   int port = 8080;
   int threads = 0;            // 0: one per core
   uint64_t seed = 0;
+  std::string rope_scaling;   // "yarn:4"; empty: as the model has it
   bool json = false;
 
   void add_model(CLI::App& app);
+  void add_rope_scaling(CLI::App& app);
   void add_threads(CLI::App& app);
   void add_seed(CLI::App& app);
   void add_json(CLI::App& app);

@@ -40,6 +40,7 @@ Result<std::vector<int32_t>> Talker::encode(const std::vector<ChatMessage>& mess
 Result<Talker> make_talker(const CommonOptions& options, EngineSize size) {
   Talker talker;
   OWLET_ASSIGN(talker.chat, load_chat_model(options.model));
+  if (!options.rope_scaling.empty()) OWLET_TRY(stretch_context(talker.chat.model->config, options.rope_scaling));
   OWLET_ASSIGN(talker.machine, make_machine(options.threads));
   const Model& model = *talker.chat.model;
   talker.engine = std::make_unique<Engine>(talker.machine->context(), model, engine_options(model.config, size));

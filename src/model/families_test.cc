@@ -3,12 +3,14 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <cstring>
 #include <numeric>
 
 #include "core/random.h"
 #include "core/thread_pool.h"
 #include "kernels/backend.h"
 #include "model/architecture.h"
+#include "model/group_heads.h"
 #include "model/load.h"
 #include "model/tape.h"
 
@@ -188,6 +190,37 @@ TEST(Families, RotationsAreFixedByTheReach) {
   EXPECT_NE(low.per_position, high.per_position);
   EXPECT_EQ(low.attention_factor, high.attention_factor);
   EXPECT_NEAR(low.attention_factor, std::sqrt(1 + std::log(4.0) / std::log(16.0)), 1e-12);
+}
+
+TEST(Families, AContextIsStretchedOnce) {
+  ModelConfig config = config_of(families()[0]);
+  EXPECT_TRUE(stretch_context(config, "yarn:4").ok());
+  EXPECT_EQ(config.max_positions, 256);
+  EXPECT_EQ(config.rope.original_positions, 64);
+  EXPECT_THAT(stretch_context(config, "yarn:2").error().message, testing::HasSubstr("already"));
+  for (const char* wrong : {"", "yarn", "yarn:", "yarn:x", "yarn:0.5", "yarn:1e9", "yarn:nan", "llama3:2", "magic:2"}) {
+    ModelConfig other = config_of(families()[0]);
+    EXPECT_FALSE(stretch_context(other, wrong).ok()) << wrong;
+  }
+}
+
+TEST(Families, GroupedHeadsAreMeansOfHeads) {
+  ModelConfig config = config_of(families()[0]);
+  config.n_kv_heads = 2;
+  const Model model = random_model(config, DType::kF32);
+  const auto grouped = group_heads(model, 1);
+  ASSERT_TRUE(grouped.ok());
+  EXPECT_EQ(grouped->config.n_kv_heads, 1);
+  const Linear &before = model.weights.layers[1].k, &after = grouped->weights.layers[1].k;
+  const int64_t half = after.weight_OI.numel();
+  for (int64_t i = 0; i < half; ++i) EXPECT_NEAR(after.weight_OI.f32()[i], (before.weight_OI.f32()[i] + before.weight_OI.f32()[half + i]) / 2, 1e-6f);
+  EXPECT_NEAR(after.bias_O.f32()[3], (before.bias_O.f32()[3] + before.bias_O.f32()[3 + config.head_dim]) / 2, 1e-6f);
+  const auto same = group_heads(model, 2);
+  EXPECT_EQ(0, std::memcmp(same->weights.layers[0].v.weight_OI.f32(), model.weights.layers[0].v.weight_OI.f32(), static_cast<size_t>(model.weights.layers[0].v.weight_OI.bytes())));
+  EXPECT_THAT(group_heads(model, 3).error().message, testing::HasSubstr("3 key/value heads cannot be made of the model's 2"));
+  ThreadPool pool(1);
+  const auto ops = make_cpu_ops(pool);
+  EXPECT_EQ(paged_logits({**ops}, *grouped, some_tokens(5), {5}).size(), 5u * 23u);
 }
 
 TEST(Families, ConfigsThatMakeNoSenseAreRefusedByName) {

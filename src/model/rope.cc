@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <cstdlib>
 #include <numbers>
+#include <string>
 #include <utility>
 
 #include "model/config.h"
@@ -144,6 +146,27 @@ Status RopeConfig::validate(int64_t head_dim) const {
     OWLET_TRY(check_factors("long_factor", long_factors, dim / 2));
   }
   return {};
+}
+
+Status stretch_context(ModelConfig& config, std::string_view how) {
+  const size_t colon = std::min(how.find(':'), how.size());
+  const auto scaling = parse_rope_scaling(how.substr(0, colon));
+  const std::string number(how.substr(std::min(colon + 1, how.size())));
+  char* end = nullptr;
+  const double factor = std::strtod(number.c_str(), &end);
+  const bool known = scaling.ok() && (*scaling == RopeScaling::kLinear || *scaling == RopeScaling::kDynamic || *scaling == RopeScaling::kYarn);
+  if (!known || number.empty() || *end != '\0' || !(factor > 1 && factor <= 64)) {
+    return Error{ErrorCode::kInvalidArgument, fmt::format("'{}' is no way to stretch a context", how),
+                 "yarn:4 (or linear, or dynamic) makes it four times as long; factors go to 64"};
+  }
+  if (config.rope.scaling != RopeScaling::kNone) {
+    return make_error(ErrorCode::kInvalidArgument, "the model's context is stretched already ({})", to_string(config.rope.scaling));
+  }
+  config.rope.scaling = *scaling;
+  config.rope.factor = factor;
+  config.rope.original_positions = config.max_positions;
+  config.max_positions = static_cast<int64_t>(static_cast<double>(config.max_positions) * factor);
+  return config.validate();
 }
 
 RopeFrequencies rope_frequencies(const ModelConfig& config, Rotation rotation, int64_t reach) {

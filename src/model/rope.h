@@ -49,6 +49,9 @@ struct RopeConfig {
 std::string_view to_string(RopeScaling scaling);
 Result<RopeScaling> parse_rope_scaling(std::string_view name);
 
+// Stretches a model that has no scaling yet: "yarn:4" makes its context four times as long; linear and dynamic too.
+Status stretch_context(ModelConfig& config, std::string_view how);
+
 // Which rotation a layer's queries and keys get.
 enum class Rotation : uint8_t { kNone, kGlobal, kLocal };
 
