@@ -52,7 +52,7 @@ Status convert(const ConvertOptions& options) {
 }
 
 std::function<Status()> declare(CLI::App& app, std::shared_ptr<ConvertOptions> options, const char* types) {
-  app.add_option("from", options->from, "a Hugging Face folder or a GGUF file")->required();
+  app.add_option("from", options->from, "a Hugging Face folder, a GGUF file or a PyTorch checkpoint")->required();
   app.add_option("to", options->to, "a file that ends in .gguf, or a folder")->required();
   app.add_option("--type", options->type, types)->capture_default_str();
   return [options] { return convert(*options); };
@@ -73,10 +73,10 @@ Command quantize_command() {
 }
 
 Command convert_command() {
-  return {"convert", "between a Hugging Face folder and a GGUF file",
+  return {"convert", "between Hugging Face folders, GGUF files and PyTorch checkpoints",
           "  owlet convert my-model/ my-model.gguf              folder to GGUF, f16\n"
           "  owlet convert my-model.gguf my-model/ --type f32   and back\n"
-          "  owlet convert a/ b/ --type bf16\n"
+          "  owlet convert checkpoint.pt my-model/ --type bf16  a homemade checkpoint, vocab.json and merges.txt beside it\n"
           "  owlet convert a/ b/ --kv-heads 4                   fewer key/value heads, each the mean of several: a start for tuning\n"
           "  owlet convert a/ b/ --rope-scaling yarn:4          a context four times as long",
           [](CLI::App& app) {

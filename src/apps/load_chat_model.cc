@@ -6,6 +6,7 @@
 #include "apps/gguf_tokenizer.h"
 #include "core/file.h"
 #include "core/json.h"
+#include "model/homemade.h"
 #include "model/load.h"
 
 namespace owlet {
@@ -75,6 +76,36 @@ Status load_from_gguf(const fs::path& path, ChatModel& chat) {
   return {};
 }
 
+// Beside a checkpoint lie tokenizer.json, or vocab.json and merges.txt, bare or with "tokenizer-" or the checkpoint's name before them.
+Result<Tokenizer> find_tokenizer(const fs::path& checkpoint) {
+  const fs::path folder = fs::absolute(checkpoint).parent_path();
+  std::error_code code;
+  for (const std::string& prefix : {std::string("tokenizer-"), checkpoint.stem().string() + "-"}) {
+    const fs::path vocab = folder / (prefix + "vocab.json"), merges = folder / (prefix + "merges.txt");
+    if (fs::exists(vocab, code) && fs::exists(merges, code)) return Tokenizer::load_vocab_merges(vocab, merges);
+  }
+  return Tokenizer::load(folder);
+}
+
+// The checkpoint names no control token: those that end answers and fill rows are the vocabulary's.
+Status load_from_checkpoint(const fs::path& checkpoint, ChatModel& chat) {
+  OWLET_ASSIGN(Tokenizer tokenizer, find_tokenizer(checkpoint));
+  chat.tokenizer = std::make_unique<Tokenizer>(std::move(tokenizer));
+  OWLET_ASSIGN(chat.chat_template, find_template(fs::absolute(checkpoint).parent_path(), *chat.tokenizer));
+  chat.defaults.temperature = kUsualTemperature;
+  chat.model->config.eos = find_stop_ids(*chat.model, *chat.tokenizer);
+  chat.model->config.pad = chat.tokenizer->id_of("<pad>");
+  return {};
+}
+
+Status load_from_folder(const fs::path& folder, ChatModel& chat) {
+  OWLET_ASSIGN(Tokenizer tokenizer, Tokenizer::load(folder));
+  chat.tokenizer = std::make_unique<Tokenizer>(std::move(tokenizer));
+  OWLET_ASSIGN(chat.chat_template, find_template(folder, *chat.tokenizer));
+  chat.defaults.temperature = kUsualTemperature;
+  return read_generation_config(folder / "generation_config.json", chat.defaults);
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Machine>> make_machine(int threads) {
@@ -108,20 +139,16 @@ Result<ChatModel> load_chat_model(const fs::path& given) {
   std::error_code code;
   if (!fs::exists(chat.path, code)) {
     return Error{ErrorCode::kNotFound, fmt::format("there is no model at {}", chat.path.string()),
-                 "-m takes a GGUF file or a Hugging Face folder"};
+                 "-m takes a GGUF file, a Hugging Face folder or a PyTorch checkpoint"};
   }
   OWLET_ASSIGN(Model model, load_model(chat.path));
   chat.model = std::make_unique<Model>(std::move(model));
-  chat.id = chat.path.stem().string();
-  if (fs::is_directory(chat.path, code)) {
-    chat.id = fs::canonical(chat.path, code).filename().string();
-    OWLET_ASSIGN(Tokenizer tokenizer, Tokenizer::load(chat.path));
-    chat.tokenizer = std::make_unique<Tokenizer>(std::move(tokenizer));
-    OWLET_ASSIGN(chat.chat_template, find_template(chat.path, *chat.tokenizer));
-    chat.defaults.temperature = kUsualTemperature;
-    OWLET_TRY(read_generation_config(chat.path / "generation_config.json", chat.defaults));
+  const bool is_folder = fs::is_directory(chat.path, code);
+  chat.id = is_folder ? fs::canonical(chat.path, code).filename().string() : chat.path.stem().string();
+  if (const fs::path checkpoint = find_checkpoint(chat.path); !checkpoint.empty()) {
+    OWLET_TRY(load_from_checkpoint(checkpoint, chat));
   } else {
-    OWLET_TRY(load_from_gguf(chat.path, chat));
+    OWLET_TRY(is_folder ? load_from_folder(chat.path, chat) : load_from_gguf(chat.path, chat));
   }
   if (chat.tokenizer->vocab_size() > chat.model->config.vocab_size) {
     return make_error(ErrorCode::kCorrupt, "{}: the tokenizer has {} tokens, the model {}", chat.path.string(),

@@ -41,7 +41,7 @@ Result<std::filesystem::path> share_file(const std::string& name);
 // The bundled model: $OWLET_MODEL, else beside the program or in its source tree. Says what to do where there is none.
 Result<std::filesystem::path> bundled_model_path();
 
-// A GGUF file or a Hugging Face folder; empty: the bundled model.
+// A GGUF file, a Hugging Face folder or a PyTorch checkpoint with its tokenizer beside it; empty: the bundled model.
 Result<ChatModel> load_chat_model(const std::filesystem::path& path);
 
 // Writes model, tokenizer and template where `to` says: a GGUF file (by its ending) or a Hugging Face folder.

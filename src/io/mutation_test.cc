@@ -5,6 +5,8 @@
 #include "core/random.h"
 #include "io/gguf.h"
 #include "io/safetensors.h"
+#include "io/test_torch_file.h"
+#include "io/torch_file.h"
 #include "quant/blocks.h"
 
 namespace owlet {
@@ -75,8 +77,10 @@ void read_gguf(const fs::path& path, Tally& tally) {
   }
 }
 
-void read_safetensors_file(const fs::path& path, Tally& tally) {
-  const auto file = Safetensors::open(path);
+// Safetensors and TorchFile are read alike.
+template <class File>
+void read_tensors(const fs::path& path, Tally& tally) {
+  const auto file = File::open(path);
   if (!file.ok()) {
     ++tally.refused;
     return expect_clear(file.error());
@@ -132,9 +136,20 @@ TEST(Mutation, Safetensors) {
     tensors.emplace_back(std::string(to_string(dtype)), keep.back());
   }
   ASSERT_TRUE(write_safetensors(scratch("sample.safetensors"), tensors, {{"k", "v"}}).ok());
-  const Tally tally = run(scratch("sample.safetensors"), 440, read_safetensors_file);
+  const Tally tally = run(scratch("sample.safetensors"), 440, read_tensors<Safetensors>);
   EXPECT_GT(tally.refused, kMutations / 4);
   EXPECT_GT(tally.loaded, kMutations / 50);
+}
+
+TEST(Mutation, TorchFile) {
+  const Tensor a(DType::kF32, {3, 5}), b(DType::kBF16, {4});
+  for (const bool zip64 : {false, true}) {
+    const std::string bytes = testing_torch::state_dict({{"a", a}, {"b", b}}, zip64);
+    ASSERT_TRUE(write_file(scratch("sample.pt"), bytes).ok());
+    const Tally tally = run(scratch("sample.pt"), bytes.size(), read_tensors<TorchFile>);
+    EXPECT_GT(tally.refused, kMutations / 4);
+    EXPECT_GT(tally.loaded, kMutations / 50);
+  }
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include "io/safetensors.h"
 #include "model/architecture.h"
 #include "model/gguf_config.h"
+#include "model/homemade.h"
 #include "model/stored.h"
 #include "quant/blocks.h"
 
@@ -26,10 +27,12 @@ Result<Model> assemble(ModelConfig config, const std::function<Result<Tensor>(co
   weights.for_each([&](const std::string& name, Tensor& tensor) {
     if (!status.ok()) return;
     auto found = find(name);
-    if (found.ok()) {
-      tensor = std::move(found).value();
-    } else {
+    if (!found.ok()) {
       status = std::move(found).error();
+    } else if (found->dtype() == DType::kI32) {
+      status = make_error(ErrorCode::kUnsupported, "{} holds integers", name);
+    } else {
+      tensor = std::move(found).value();
     }
   });
   OWLET_TRY(std::move(status));
@@ -83,11 +86,26 @@ Result<Model> load_gguf(const fs::path& path) {
   });
 }
 
+// ---- PyTorch ----
+
+Result<Model> load_checkpoint(const fs::path& path) {
+  OWLET_ASSIGN(const TorchFile file, TorchFile::open(path));
+  OWLET_ASSIGN(ModelConfig config, config_from_checkpoint(file, path));
+  return assemble(std::move(config), [&](const std::string& name) { return file.tensor(name_in_checkpoint(name)); });
+}
+
 }  // namespace
 
-Result<Model> load_model(const fs::path& path) { return is_gguf(path) ? load_gguf(path) : load_hf(path); }
+Result<Model> load_model(const fs::path& path) {
+  if (const fs::path checkpoint = find_checkpoint(path); !checkpoint.empty()) return load_checkpoint(checkpoint);
+  return is_gguf(path) ? load_gguf(path) : load_hf(path);
+}
 
 Result<ModelConfig> load_config(const fs::path& path) {
+  if (const fs::path checkpoint = find_checkpoint(path); !checkpoint.empty()) {
+    OWLET_ASSIGN(const TorchFile file, TorchFile::open(checkpoint));
+    return config_from_checkpoint(file, checkpoint);
+  }
   if (!is_gguf(path)) return read_hf_config(path);
   OWLET_ASSIGN(const GgufFile file, GgufFile::open(path));
   auto config = config_from_gguf(file);

@@ -8,7 +8,7 @@
 
 namespace owlet {
 
-// A GGUF file or a Hugging Face folder (config.json + model.safetensors or shards). Weights stay mapped where their type can be
+// A GGUF file, a Hugging Face folder (config.json + model.safetensors or shards) or a PyTorch checkpoint (homemade.h). Weights stay mapped where their type can be
 // computed with as it is.
 Result<Model> load_model(const std::filesystem::path& path);
 Result<ModelConfig> load_config(const std::filesystem::path& path);

@@ -14,13 +14,6 @@
 
 namespace owlet::golden {
 namespace fs = std::filesystem;
-namespace {
-
-constexpr double kTolerance = 1e-4;
-
-using Tensors = std::map<std::string, Tensor>;
-
-// The model's own greedy continuation, one token at a time through the pages.
 std::vector<int32_t> greedy(Context context, const Model& model, std::vector<int32_t> tokens, size_t n_new) {
   const auto total = static_cast<int64_t>(tokens.size() + n_new);
   const int64_t n_pages = total / KvCache::kPageLen + 1;
@@ -47,6 +40,12 @@ std::vector<int32_t> greedy(Context context, const Model& model, std::vector<int
   }
   return answer;
 }
+
+namespace {
+
+constexpr double kTolerance = 1e-4;
+
+using Tensors = std::map<std::string, Tensor>;
 
 void compare_gradients(const fs::path& file, Context context, const Model& model, const Rows& rows, Report& report) {
   const auto expected = read_safetensors(file);

@@ -45,7 +45,7 @@ int run(int argc, char** argv) {
   check_tokenizers(root, report);
   check_vocabularies(root, report);
   check_templates(root, report);
-  check_homemade(root, report);
+  check_homemade(root, context, report);
   check_sampling(root, report);
   report_rest(root, report);
   fmt::print("{} passed, {} failed, {} skipped\n", report.passed(), report.failed(), report.skipped());

@@ -51,6 +51,18 @@ inline double relative_error(std::span<const float> ours, std::span<const float>
   return largest > 0 ? difference / largest : difference;
 }
 
+// |ours − theirs| / |theirs|, both as Euclidean norms.
+inline double relative_rms(std::span<const float> ours, std::span<const float> theirs) {
+  if (ours.size() != theirs.size()) return INFINITY;
+  double difference = 0, total = 0;
+  for (size_t i = 0; i < ours.size(); ++i) {
+    const double d = static_cast<double>(ours[i]) - theirs[i];
+    difference += d * d;
+    total += static_cast<double>(theirs[i]) * theirs[i];
+  }
+  return std::isnan(difference) ? INFINITY : std::sqrt(difference / total);
+}
+
 // Rows of full sequences, one document each, as training sees them.
 struct Rows {
   Rows(std::span<const int32_t> tokens, int64_t seq_len);
@@ -61,6 +73,9 @@ struct Rows {
 // Logits of every token of `rows`, float32 throughout: [N, V].
 std::vector<float> all_logits(Context context, const Model& model, const Rows& rows);
 
+// The model's own greedy continuation, one token at a time through the pages of its cache.
+std::vector<int32_t> greedy(Context context, const Model& model, std::vector<int32_t> tokens, size_t n_new);
+
 // Each looks at everything of its kind below the root.
 void check_hf(const std::filesystem::path& root, Context context, Report& report);
 void check_gguf(const std::filesystem::path& root, Context context, Report& report);
@@ -70,7 +85,7 @@ void check_choices(const std::filesystem::path& root, Context context, Report& r
 void check_tokenizers(const std::filesystem::path& root, Report& report);
 void check_vocabularies(const std::filesystem::path& root, Report& report);
 void check_templates(const std::filesystem::path& root, Report& report);
-void check_homemade(const std::filesystem::path& root, Report& report);
+void check_homemade(const std::filesystem::path& root, Context context, Report& report);
 void check_sampling(const std::filesystem::path& root, Report& report);
 
 // Sorted entries of a folder; none where it is absent.
