@@ -170,6 +170,12 @@ std::vector<std::string> Safetensors::names() const {
   return names;
 }
 
+Result<std::span<const std::byte>> Safetensors::bytes(std::string_view name) const {
+  const auto it = entries_.find(name);
+  if (it == entries_.end()) return make_error(ErrorCode::kNotFound, "{}: there is no tensor '{}'", path_.string(), name);
+  return std::span(it->second.data, it->second.bytes);
+}
+
 Result<Tensor> Safetensors::tensor(std::string_view name) const {
   const auto it = entries_.find(name);
   if (it == entries_.end()) return make_error(ErrorCode::kNotFound, "{}: tensor '{}' is missing", path_.string(), name);

@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <map>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -32,6 +33,8 @@ class Safetensors {
   // A view of the file; a copy only where the file does not align it. Types: F32, F64, F16, BF16, I32, with up to four
   // dimensions; others are refused by name.
   Result<Tensor> tensor(std::string_view name) const;
+  // The bytes of a tensor of any type, valid as long as this.
+  Result<std::span<const std::byte>> bytes(std::string_view name) const;
   // The texts under __metadata__ (of the first file, where there are several).
   const std::map<std::string, std::string>& metadata() const { return metadata_; }
 
