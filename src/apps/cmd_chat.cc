@@ -308,6 +308,7 @@ Command chat_command() {
             auto options = std::make_shared<CommonOptions>();
             options->add_model(app);
             options->add_rope_scaling(app);
+            options->add_adapters(app);
             options->add_threads(app);
             options->add_seed(app);
             return [options] { return run(*options); };

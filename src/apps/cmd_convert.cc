@@ -3,6 +3,7 @@
 
 #include "apps/command.h"
 #include "apps/load_chat_model.h"
+#include "apps/peft.h"
 #include "apps/progress.h"
 #include "model/group_heads.h"
 #include "quant/blocks.h"
@@ -17,6 +18,7 @@ struct ConvertOptions {
   std::string type = "f16";
   int64_t kv_heads = 0;  // 0: as many as it has
   std::string rope_scaling;
+  std::vector<std::string> adapters;  // merged
 };
 
 int64_t size_on_disk(const fs::path& path) {
@@ -41,6 +43,7 @@ Status convert(const ConvertOptions& options) {
                  "name a file that ends in .gguf, or choose f32, f16 or bf16"};
   }
   OWLET_ASSIGN(ChatModel chat, load_chat_model(options.from));
+  OWLET_TRY(use_adapters(options.adapters, true, *chat.model));
   if (!options.rope_scaling.empty()) OWLET_TRY(stretch_context(chat.model->config, options.rope_scaling));
   if (options.kv_heads > 0) {
     OWLET_ASSIGN(*chat.model, group_heads(*chat.model, options.kv_heads));
@@ -78,10 +81,12 @@ Command convert_command() {
           "  owlet convert my-model.gguf my-model/ --type f32   and back\n"
           "  owlet convert checkpoint.pt my-model/ --type bf16  a homemade checkpoint, vocab.json and merges.txt beside it\n"
           "  owlet convert a/ b/ --kv-heads 4                   fewer key/value heads, each the mean of several: a start for tuning\n"
+          "  owlet convert a/ b/ --adapter my-lora              with an adapter merged into the weights\n"
           "  owlet convert a/ b/ --rope-scaling yarn:4          a context four times as long",
           [](CLI::App& app) {
             auto options = std::make_shared<ConvertOptions>();
             app.add_option("--kv-heads", options->kv_heads, "key/value heads of the result; must divide the model's")->check(CLI::PositiveNumber);
+            app.add_option("--adapter", options->adapters, "a PEFT folder to merge; folder:0.5 for half of it; may be repeated");
             app.add_option("--rope-scaling", options->rope_scaling, "stretch the context: yarn:4, linear:2, dynamic:2");
             return declare(app, std::move(options), "type of the matrices: f32, f16, bf16 (GGUF: q8_0, q4_0)");
           }};

@@ -4,6 +4,7 @@
 #include <CLI/CLI.hpp>
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "core/result.h"
 
@@ -17,10 +18,12 @@ struct CommonOptions {
   int threads = 0;            // 0: one per core
   uint64_t seed = 0;
   std::string rope_scaling;   // "yarn:4"; empty: as the model has it
+  std::vector<std::string> adapters;  // PEFT folders, "DIR" or "DIR:SCALE"
   bool json = false;
 
   void add_model(CLI::App& app);
   void add_rope_scaling(CLI::App& app);
+  void add_adapters(CLI::App& app);
   void add_threads(CLI::App& app);
   void add_seed(CLI::App& app);
   void add_json(CLI::App& app);

@@ -3,10 +3,13 @@
 namespace owlet {
 
 void CommonOptions::add_model(CLI::App& app) {
-  app.add_option("-m,--model", model, "GGUF file or Hugging Face folder; default: the bundled model");
+  app.add_option("-m,--model", model, "GGUF file, Hugging Face folder or PyTorch checkpoint; default: the bundled model");
 }
 void CommonOptions::add_rope_scaling(CLI::App& app) {
   app.add_option("--rope-scaling", rope_scaling, "stretch the context of a model that is not stretched yet: yarn:4, linear:2, dynamic:2");
+}
+void CommonOptions::add_adapters(CLI::App& app) {
+  app.add_option("--adapter", adapters, "a PEFT folder (LoRA, DoRA) to use with the model; folder:0.5 for half of it; may be repeated");
 }
 void CommonOptions::add_threads(CLI::App& app) {
   app.add_option("--threads", threads, "threads to compute with; 0: one per core")->check(CLI::Range(0, 1024));

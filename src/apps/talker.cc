@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "apps/peft.h"
 #include "apps/progress.h"
 
 namespace owlet {
@@ -41,6 +42,7 @@ Result<Talker> make_talker(const CommonOptions& options, EngineSize size) {
   Talker talker;
   OWLET_ASSIGN(talker.chat, load_chat_model(options.model));
   if (!options.rope_scaling.empty()) OWLET_TRY(stretch_context(talker.chat.model->config, options.rope_scaling));
+  OWLET_TRY(use_adapters(options.adapters, false, *talker.chat.model));
   OWLET_ASSIGN(talker.machine, make_machine(options.threads));
   const Model& model = *talker.chat.model;
   talker.engine = std::make_unique<Engine>(talker.machine->context(), model, engine_options(model.config, size));

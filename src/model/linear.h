@@ -1,6 +1,8 @@
 // A linear layer: what every projection of a block is.
 #pragma once
 
+#include <vector>
+
 #include "core/tensor.h"
 #include "kernels/ops.h"
 
@@ -12,12 +14,18 @@ struct Context {
   Precision precision = Precision::kF32;  // of products with float weights
 };
 
-struct Linear {
-  Tensor weight_OI;
-  Tensor bias_O = {};  // empty where there is none
+// What an adapter adds to a layer: x_NI · aᵀ · bᵀ.
+struct LowRank {
+  Tensor a_RI, b_OR;
 };
 
-// out_NO = x_NI · weightᵀ + bias, or added to out.
+struct Linear {
+  Tensor weight_OI;
+  Tensor bias_O = {};                  // empty where there is none
+  std::vector<LowRank> low_rank = {};  // for answering only: training merges them first
+};
+
+// out_NO = x_NI · weightᵀ + bias, or added to out; and what the low-rank parts add.
 void linear_forward(const Context& context, TensorView out_NO, Into into, TensorView x_NI, const Linear& linear);
 
 // dx_NI = dout_NO · weight, or added to dx; the gradients of weight and bias are added to.

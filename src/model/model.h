@@ -40,6 +40,7 @@ struct Weights {
   // the output layer only where it is not tied.
   void for_each(const std::function<void(const std::string& name, Tensor& tensor)>& visit);
   void for_each(const std::function<void(const std::string& name, const Tensor& tensor)>& visit) const;
+  void for_each_linear(const std::function<void(const std::string& name, Linear& linear)>& visit);  // names without ".weight"
 };
 
 // Zeroed weights of the config's shape (gradients, optimizer states, a model to be initialised).

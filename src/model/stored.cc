@@ -6,21 +6,17 @@
 #include "quant/blocks.h"
 
 namespace owlet {
-namespace {
 
 bool is_rotated(std::string_view name) {
   return name.find("q_proj.") != std::string_view::npos || name.find("k_proj.") != std::string_view::npos;
 }
 
-// Row of the other rotation's order that becomes row `row`. Heads keep their place; of the R rotated rows of a head, half-split order
-// has the pair (j, j + R/2) where interleaved order has (2j, 2j + 1).
-int64_t source_row(int64_t row, const ModelConfig& c, bool to_interleaved) {
+// Heads keep their place, and so do rows of a head that are not rotated.
+int64_t rotation_source(int64_t row, const ModelConfig& c, bool to_interleaved) {
   const int64_t half = c.rotary_dim() / 2, i = row % c.head_dim, head = row - i;
   if (i >= 2 * half) return row;
   return head + (to_interleaved ? i / 2 + i % 2 * half : i % half * 2 + i / half);
 }
-
-}  // namespace
 
 void StoredTensor::add(const std::string& our_name, const Tensor& tensor) {
   const bool norm = our_name.ends_with("norm.weight");
@@ -41,7 +37,7 @@ bool StoredTensor::is_as_it_is(DType dtype) const {
 void StoredTensor::permute_elements(std::vector<float>& x) const {
   const std::vector<float> from = x;
   for (size_t i = 0; i < x.size(); ++i) {
-    x[i] = from[static_cast<size_t>(source_row(static_cast<int64_t>(i), *config_, form_.interleaved))];
+    x[i] = from[static_cast<size_t>(rotation_source(static_cast<int64_t>(i), *config_, form_.interleaved))];
   }
 }
 
@@ -51,7 +47,7 @@ void StoredTensor::write_row(int64_t row, DType dtype, void* out) const {
   const Part& part = parts_[p];
   const TensorView& from = part.tensor;
   const bool is_matrix = from.shape.rank() == 2;
-  const int64_t source = part.permuted && is_matrix ? source_row(row, *config_, form_.interleaved) : row;
+  const int64_t source = part.permuted && is_matrix ? rotation_source(row, *config_, form_.interleaved) : row;
   const TensorView bytes = from.row_range(source, source + 1);
   const bool shuffled = part.permuted && !is_matrix;
   if (from.dtype == dtype && part.offset == 0 && !shuffled) {

@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "model/architecture.h"
@@ -46,6 +47,11 @@ class StoredTensor {
 // All of a model's, in its order. `place` says where each of ours lies. The model's config outlives them.
 std::vector<StoredTensor> stored_tensors(const Model& model, TensorPlace (*place)(const ModelConfig&, const std::string&),
                                          StoredTensor::Form form);
+
+// Of queries and keys: the row of the other rotation's order that becomes row `row`. Interleaved order has a head's pairs at
+// (2j, 2j + 1), half-split order at (j, j + R/2).
+int64_t rotation_source(int64_t row, const ModelConfig& config, bool to_interleaved);
+bool is_rotated(std::string_view our_name);
 
 // The rows of `stored` that `place` names, as a tensor that keeps it alive; an error where it has not as many.
 Result<Tensor> tensor_at(const Tensor& stored, const TensorPlace& place);

@@ -85,6 +85,18 @@ void Weights::for_each(const std::function<void(const std::string&, const Tensor
   visit_weights(*this, visit);
 }
 
+void Weights::for_each_linear(const std::function<void(const std::string&, Linear&)>& visit) {
+  for (size_t i = 0; i < layers.size(); ++i) {
+    LayerWeights& layer = layers[i];
+    const std::string prefix = fmt::format("model.layers.{}.", i);
+    for (const auto& [name, linear] : {std::pair{"self_attn.q_proj", &layer.q}, {"self_attn.k_proj", &layer.k},
+                                       {"self_attn.v_proj", &layer.v}, {"self_attn.o_proj", &layer.o}, {"mlp.gate_proj", &layer.gate},
+                                       {"mlp.up_proj", &layer.up}, {"mlp.down_proj", &layer.down}}) {
+      visit(prefix + name, *linear);
+    }
+  }
+}
+
 Weights make_weights(const ModelConfig& config, DType dtype) {
   return build_weights(config, [dtype](Shape shape) { return Tensor(dtype, shape); });
 }

@@ -87,6 +87,7 @@ void check_vocabularies(const std::filesystem::path& root, Report& report);
 void check_templates(const std::filesystem::path& root, Report& report);
 void check_homemade(const std::filesystem::path& root, Context context, Report& report);
 void check_bitsandbytes(const std::filesystem::path& root, Report& report);
+void check_peft(const std::filesystem::path& root, Context context, Report& report);
 void check_sampling(const std::filesystem::path& root, Report& report);
 
 // Sorted entries of a folder; none where it is absent.

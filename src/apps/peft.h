@@ -1,0 +1,20 @@
+// Adapter folders of Hugging Face's PEFT: adapter_config.json and adapter_model.safetensors.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "model/adapter.h"
+
+namespace owlet {
+
+// LoRA, rsLoRA and DoRA, with ranks and alphas by pattern, on linear layers and tables, with tensors saved whole; for this model,
+// whatever form it was loaded from. What the config asks for and is not known here is refused by name, and so is a tensor that the
+// model has no place for.
+Result<Adapter> load_peft(const std::filesystem::path& folder, const Model& model);
+
+// "DIR" or "DIR:SCALE", each put beside (or into) the model's weights in turn.
+Status use_adapters(const std::vector<std::string>& adapters, bool merged, Model& model);
+
+}  // namespace owlet
