@@ -41,6 +41,8 @@ std::vector<Family> families() {
       {"gemma3", {{"model_type", "gemma3_text"}, {"head_dim", 8}, {"sliding_window", 4}, {"query_pre_attn_scalar", 8}}},
       {"olmo2", {{"model_type", "olmo2"}, {"attention_bias", true}}},
       {"granite", {{"model_type", "granite"}, {"embedding_multiplier", 3.0}, {"residual_multiplier", 0.5}, {"attention_multiplier", 0.2}, {"logits_scaling", 2.0}}},
+      {"exaone4", {{"model_type", "exaone4"}, {"num_hidden_layers", 4}, {"sliding_window", 4}, {"sliding_window_pattern", "LLLG"}}},
+      {"exaone4 whole", {{"model_type", "exaone4"}, {"sliding_window", nullptr}}},
   };
 }
 

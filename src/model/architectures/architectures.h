@@ -13,7 +13,8 @@
   X(kGemma2)                   \
   X(kGemma3)                   \
   X(kOlmo2)                    \
-  X(kGranite)
+  X(kGranite)                  \
+  X(kExaone4)
 
 namespace owlet {
 
