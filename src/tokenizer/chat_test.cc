@@ -130,7 +130,7 @@ TEST(Jinja, NoTemplateStallsOrOverflows) {
 }
 
 TEST(Jinja, NumbersAndArgumentsAtTheEdgeAreRefused) {
-  EXPECT_EQ(rendered("{{ 4611686018427387905 % 4611686018427387906 }}"), "4611686018427387905");
+  EXPECT_EQ(rendered("{% set n = 4611686018427387 * 1000 + 905 %}{{ n % (n + 1) }}"), "4611686018427387905");
   EXPECT_EQ(rendered("{{ -7 % 3 }} {{ 7 % -3 }} {{ -6 % 3 }}"), "2 -2 0");
   const std::string least = "{% set n = -9223372036854 * 1000000 - 775808 %}";
   EXPECT_EQ(rendered(least + "{{ n }} {{ n is divisibleby(-1) }}"), "-9223372036854775808 True");
