@@ -261,6 +261,7 @@ TEST(HostileFiles, NumbersOfAGgufAreRefusedByName) {
     if (key != "attention.layer_norm_rms_epsilon") writer.set_f32("llama.attention.layer_norm_rms_epsilon", 1e-5f);
     set(writer);
     writer.add_tensor("token_embd.weight", DType::kF32, {16, 32}, [](int64_t, void*) {});
+    writer.add_tensor("blk.0.attn_norm.weight", DType::kF32, {32}, [](int64_t, void*) {});
     EXPECT_TRUE(writer.write(file).ok());
     const auto config = load_config(file);
     return config.ok() ? std::string() : config.error().message;

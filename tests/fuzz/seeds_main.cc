@@ -40,7 +40,9 @@ std::string text_of(const fs::path& file) {
 std::vector<ModelConfig> configs() {
   std::vector<ModelConfig> all(4, testing_chat::tiny_config());
   all[1].tie_embeddings = true;
-  all[1].rope = {.scaling = RopeScaling::kYarn, .factor = 4, .original_positions = 16};
+  all[1].rope.scaling = RopeScaling::kYarn;
+  all[1].rope.factor = 4;
+  all[1].rope.original_positions = 16;
   all[2].architecture = "qwen2";
   all[2].qkv_bias = true;
   all[2].rope = {.scaling = RopeScaling::kLongRope, .factor = 2, .original_positions = 32, .attention_factor = 1.1,
