@@ -39,7 +39,7 @@ Error corrupt(fmt::format_string<Args...> format, Args&&... args) {
   return make_error(ErrorCode::kCorrupt, format, std::forward<Args>(args)...);
 }
 
-// The offsets agree with type and shape. A type that came after us has a size that we cannot know.
+// The offsets agree with type and shape.
 Status check_size(const std::string& name, const SafetensorsInfo& info) {
   // 2^48 elements are beyond any file, and leave room to multiply.
   constexpr uint64_t kMaxElements = uint64_t{1} << 48;
@@ -49,7 +49,7 @@ Status check_size(const std::string& name, const SafetensorsInfo& info) {
     numel *= dim;
   }
   const Type* type = find_type(info.type);
-  if (!type) return {};
+  if (!type) return make_error(ErrorCode::kUnsupported, "tensor '{}' is of type '{}', which is not one of the format's", name, info.type);
   const uint64_t bits = numel * type->bits;
   if (bits % 8 != 0 || info.end - info.begin != bits / 8) {
     return corrupt("tensor '{}' has {} bytes; its shape and type ask for {}", name, info.end - info.begin, (bits + 7) / 8);
@@ -181,7 +181,7 @@ Result<Tensor> Safetensors::tensor(std::string_view name) const {
   if (it == entries_.end()) return make_error(ErrorCode::kNotFound, "{}: tensor '{}' is missing", path_.string(), name);
   const Entry& entry = it->second;
   const Type* type = find_type(entry.type);
-  if (!type || !type->dtype) {
+  if (!type->dtype) {
     return Error{ErrorCode::kUnsupported, fmt::format("{}: tensor '{}' is of type {}", path_.string(), name, entry.type),
                  "read are F32, F64, F16, BF16 and I32"};
   }

@@ -79,12 +79,12 @@ TEST(Safetensors, WritingRefusesWhatCannotBeRead) {
 
 TEST(Safetensors, TypesThatAreNotReadAreRefusedOnlyWhenAskedFor) {
   const auto file = open_bytes(file_bytes(
-      R"({"ids":{"dtype":"I64","shape":[2],"data_offsets":[0,16]},"new":{"dtype":"F3","shape":[9],"data_offsets":[16,20]},)"
+      R"({"ids":{"dtype":"I64","shape":[2],"data_offsets":[0,16]},"new":{"dtype":"F4","shape":[8],"data_offsets":[16,20]},)"
       R"("deep":{"dtype":"F32","shape":[1,1,1,1,1],"data_offsets":[20,24]},"w":{"dtype":"F32","shape":[1],"data_offsets":[24,28]}})", 28));
   ASSERT_TRUE(file.ok()) << file.error().to_string();
   EXPECT_TRUE(file->tensor("w").ok());
   EXPECT_THAT(file->tensor("ids").error().to_string(), HasSubstr("'ids' is of type I64\n  read are F32"));
-  EXPECT_THAT(file->tensor("new").error().message, HasSubstr("F3"));
+  EXPECT_THAT(file->tensor("new").error().message, HasSubstr("F4"));
   EXPECT_THAT(file->tensor("deep").error().message, HasSubstr("5 dimensions"));
   EXPECT_THAT(file->tensor("gone").error().message, HasSubstr("'gone' is missing"));
   EXPECT_THAT(*read_safetensors(scratch("bytes.safetensors")), testing::SizeIs(1));
@@ -143,6 +143,9 @@ INSTANTIATE_TEST_SUITE_P(
         Broken{"no hole in front", "{\"a\":" + entry("[4,8]") + "}", 8, "a hole of 4"},
         Broken{"no overlaps", "{\"a\":" + entry("[0,8]", "[2]") + ",\"b\":" + entry("[4,8]") + "}", 8, "overlaps"},
         Broken{"nothing after the last", "{\"a\":" + entry("[0,4]") + "}", 5, "1 bytes after"},
+        Broken{"duplicates however they are spelled", "{\"a\":" + entry("[0,4]") + ",\"\\u0061\":" + entry("[4,8]") + "}", 8, "'a' stands twice"},
+        Broken{"types of the format", "{\"a\":" + entry("[0,4]", "[1]", "F33") + "}", 4, "'F33', which is not one of the format's"},
+        Broken{"types as they are spelled", "{\"a\":" + entry("[0,4]", "[1]", "f32") + "}", 4, "'f32', which is not one of the format's"},
         Broken{"bounded depth", "{\"a\":" + std::string(100000, '[') , 0, "a list where"},
         Broken{"bounded rank", "{\"a\":" + entry("[0,4]", "[1,1,1,1,1,1,1,1,1]") + "}", 4, "over 8"}));
 

@@ -99,6 +99,43 @@ TEST(TorchFile, OtherFilesAreRefusedWithAHint) {
   EXPECT_THAT(refusal(compressed), HasSubstr("compressed"));
 }
 
+// The archive's directory, entries and ends, one number of each a lie.
+TEST(TorchFile, ArchivesThatLieAreRefused) {
+  const auto lie = [](bool zip64, std::string_view record, size_t at, auto value) {
+    std::string bytes = archive(dict_of(kWhole), zip64);
+    std::memcpy(bytes.data() + bytes.rfind(record) + at, &value, sizeof value);
+    return refusal(bytes);
+  };
+  const std::string_view local = "PK\3\4", central = "PK\1\2", end = "PK\5\6", end64 = "PK\6\6", locator = "PK\6\7";
+  EXPECT_EQ(lie(true, central, 0, 'P'), "");
+  EXPECT_THAT(lie(false, central, 42, uint32_t{0}), HasSubstr("disagree"));             // another entry's local header
+  EXPECT_THAT(lie(false, central, 42, uint32_t{0x7fffffff}), HasSubstr("no local header"));
+  EXPECT_THAT(lie(false, central, 8, uint16_t{1}), HasSubstr("encrypted"));
+  EXPECT_THAT(lie(false, central, 20, uint32_t{5}), HasSubstr("compressed"));            // 24 bytes made of 5
+  EXPECT_THAT(lie(false, central, 28, uint16_t{0xffff}), HasSubstr("directory is damaged"));
+  EXPECT_THAT(lie(false, local, 22, uint32_t{23}), HasSubstr("disagree"));
+  EXPECT_THAT(lie(false, local, 26, uint16_t{0xffff}), HasSubstr("past the end"));
+  EXPECT_THAT(lie(false, end, 10, uint16_t{9}), HasSubstr("directory is damaged"));
+  EXPECT_THAT(lie(false, end, 16, uint32_t{0x7fffffff}), HasSubstr("directory goes past"));
+  EXPECT_THAT(lie(true, end64, 32, ~uint64_t{0}), HasSubstr("entries in a ZIP"));
+  EXPECT_THAT(lie(true, end64, 40, ~uint64_t{0}), HasSubstr("directory goes past"));
+  EXPECT_THAT(lie(true, end64, 48, ~uint64_t{0}), HasSubstr("directory goes past"));
+  EXPECT_THAT(lie(true, locator, 8, ~uint64_t{0}), HasSubstr("ZIP64 end record"));
+  EXPECT_THAT(lie(true, central, 46 + 8 + 2, uint16_t{8}), HasSubstr("ZIP64 field is too short"));
+  for (const size_t field : {4, 12}) {
+    EXPECT_THAT(lie(true, central, 46 + 8 + field, ~uint64_t{0}), testing::AnyOf(HasSubstr("compressed"), HasSubstr("past the end")));
+  }
+  EXPECT_THAT(lie(true, central, 46 + 8 + 20, ~uint64_t{0}), HasSubstr("no local header"));
+  // Names are looked up, never followed.
+  EXPECT_THAT(refusal(archive(dict_of(tensor("FloatStorage", "../../../etc/passwd", 6, 0, {1}, {1})))), HasSubstr("is not in the file"));
+  // Two entries that share their bytes: the same header under both names is not there, and one inside the other is seen.
+  const std::string inner = zip({{"m/data/1", std::string(kSix, 24)}});
+  std::string nested = zip({{"m/data.pkl", pickle(dict_of(kWhole))}, {"m/data/0", inner}, {"m/data/1", std::string(kSix, 24)}});
+  const auto inside = static_cast<uint32_t>(nested.find(inner));
+  std::memcpy(nested.data() + nested.rfind(central) + 42, &inside, sizeof inside);
+  EXPECT_THAT(refusal(nested), HasSubstr("overlaps"));
+}
+
 TEST(TorchFile, PicklesCannotGrow) {
   std::string remembers = ")", copies = "(" + std::string(200'000, 'N') + "t";
   for (int i = 0; i < 300'000; ++i) remembers += '\x94';

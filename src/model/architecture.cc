@@ -39,7 +39,7 @@ Status read_rope_numbers(const Json& rope, const Json& json, ModelConfig& config
     *factors = rope[key].get<std::vector<double>>();
   }
   // A dynamic scaling counts from the context in config.json, and is there to go beyond it.
-  if (r.scaling == RopeScaling::kDynamic && r.factor >= 1 && r.factor < 1e3) {
+  if (r.scaling == RopeScaling::kDynamic && r.factor >= 1 && r.factor < 1e3 && config.max_positions < (int64_t{1} << 32)) {
     r.original_positions = config.max_positions;
     config.max_positions = static_cast<int64_t>(static_cast<double>(config.max_positions) * r.factor);
   }
@@ -100,13 +100,14 @@ Json rope_to_hf(const RopeConfig& r) {
 Status read_token_ids(const Json& json, ModelConfig& config) {
   OWLET_ASSIGN(const int64_t bos, int_or(json, "bos_token_id", -1));
   OWLET_ASSIGN(const int64_t pad, int_or(json, "pad_token_id", -1));
-  config.bos = static_cast<int32_t>(bos);
-  config.pad = static_cast<int32_t>(pad);
+  OWLET_ASSIGN(config.bos, token_id("bos", bos));
+  OWLET_ASSIGN(config.pad, token_id("pad", pad));
   if (!has_value(json, "eos_token_id")) return {};
   const Json& eos = json["eos_token_id"];
   for (const Json& id : eos.is_array() ? eos : Json::array({eos})) {
     if (!id.is_number_integer()) return make_error(ErrorCode::kInvalidArgument, "'eos_token_id' must hold integers");
-    config.eos.push_back(id.get<int32_t>());
+    OWLET_ASSIGN(const int32_t eos_id, token_id("eos", id.get<int64_t>()));
+    config.eos.push_back(eos_id);
   }
   return {};
 }
@@ -199,6 +200,11 @@ Json config_to_hf(const ModelConfig& c, std::string_view torch_dtype) {
 // ---- For descriptions -----------------------------------------------------------------------------------------------
 
 bool has_value(const Json& json, const char* key) { return json.is_object() && json.contains(key) && !json[key].is_null(); }
+
+Result<int32_t> token_id(std::string_view role, int64_t id) {
+  if (id >= -1 && id <= INT32_MAX) return static_cast<int32_t>(id);
+  return make_error(ErrorCode::kInvalidArgument, "the {} token has the id {}", role, id);
+}
 
 Result<int64_t> int_or(const Json& json, const char* key, int64_t fallback) {
   if (!has_value(json, key)) return fallback;

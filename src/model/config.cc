@@ -63,6 +63,8 @@ Status ModelConfig::validate() const {
   OWLET_TRY(check_scale("logit_scale", logit_scale, false));
   OWLET_TRY(check_scale("attention_soft_cap", attention_soft_cap, true));
   OWLET_TRY(check_scale("logit_soft_cap", logit_soft_cap, true));
+  OWLET_TRY(check_range("bos", bos, -1, vocab_size - 1));
+  OWLET_TRY(check_range("pad", pad, -1, vocab_size - 1));
   for (int32_t id : eos) OWLET_TRY(check_range("eos", id, 0, vocab_size - 1));
   return {};
 }

@@ -83,7 +83,7 @@ TEST(Jinja, ErrorsNameTheLine) {
 }
 
 TEST(Jinja, NoTemplateStallsOrOverflows) {
-  const auto times = [](const char* text, int n) {
+  const auto times = [](const std::string& text, int n) {
     std::string out;
     for (int i = 0; i < n; ++i) out += text;
     return out;
@@ -105,8 +105,39 @@ TEST(Jinja, NoTemplateStallsOrOverflows) {
       "{{ x" + times(".a", 5000) + " }}",
       "{{ " + times("[", 5000) + " }}",
       "{{ " + times("-", 5000) + "1 }}",
+      // As deep as they are long, though nothing nests.
+      "{{ 1" + times(" if 1", 100'000) + " }}",
+      "{% set x " + times("|e", 100'000) + " %}{% endset %}",
+      "{{ " + times("(", 40) + "1" + times(times(" + 1", 100) + ")", 40) + " }}",
+      // Work without output: every character a value, searches, comparisons, filters of something large.
+      "{% for i in range(100000) %}{% for j in range(100000) %}{% set x = '' * 2147483647 %}{% endfor %}{% endfor %}",
+      "{% set a = 'a' * 100000000 %}{% for i in range(100000) %}{% if a[7] == a %}{% endif %}{% endfor %}",
+      "{% set a = 'a' * 100000000 %}{{ a | list | length }}",
+      "{% set a = 'a' * 1000000 %}{{ 'a' * 500000 ~ 'b' in a }}",
+      "{% set a = 'a' * 1000000 %}{{ a.find('a' * 500000 ~ 'b') }}",
+      "{% set a = 'a' * 1000000 %}{{ a | replace('a' * 500000 ~ 'b', '') }}",
+      "{% set a = 'a' * 9000000 %}{% set b = a ~ '' %}{% for i in range(100000) %}{% if a == b and a is eq(b) %}{% endif %}{% endfor %}",
+      "{% set a = 'a' * 9000000 %}{% for i in range(100000) %}{% set b = a | upper %}{% endfor %}",
+      // A little that holds itself many times.
+      "{% set a = ['x'] %}" + times("{% set a = [a, a, a, a] %}", 60) + "{{ a }}",
+      "{% set a = ['x'] %}" + times("{% set a = [a, a, a, a] %}", 60) + "{{ a | tojson }}",
+      "{% set a = ['x'] %}" + times("{% set a = [a, a, a, a] %}", 60) + "{{ a == [a, a, a, a] }}",
+      "{% set a = ['x'] %}" + times("{% set a = [a, a, a, a] %}", 60) + "{{ raise_exception(a) }}",
+      "{% set a = ['x'] %}" + times("{% set a = [a, a, a, a] %}", 60) + "{{ messages[0][a].b }}",
+      "{{ 'a' | map('map', " + times("'map', ", 50'000) + "'upper') | list }}",
   };
   for (const std::string& source : sources) EXPECT_THAT(rendered(source), testing::StartsWith("[")) << source.substr(0, 80);
+}
+
+TEST(Jinja, NumbersAndArgumentsAtTheEdgeAreRefused) {
+  EXPECT_EQ(rendered("{% set n = 4611686018427387 * 1000 + 905 %}{{ n % (n + 1) }}"), "4611686018427387905");
+  EXPECT_EQ(rendered("{{ -7 % 3 }} {{ 7 % -3 }} {{ -6 % 3 }}"), "2 -2 0");
+  const std::string least = "{% set n = -9223372036854 * 1000000 - 775808 %}";
+  EXPECT_EQ(rendered(least + "{{ n }} {{ n is divisibleby(-1) }}"), "-9223372036854775808 True");
+  EXPECT_THAT(rendered(least + "{{ n | abs }}"), HasSubstr("64 bits"));
+  EXPECT_THAT(rendered("{{ 'x' | trim(5) }}"), HasSubstr("a string is needed, not 'int'"));
+  EXPECT_THAT(rendered("{{ [1] | map(1) | list }}"), HasSubstr("a string is needed"));
+  EXPECT_EQ(rendered("{{ 'äbc'[0] }}{{ 'äbc'[-1] }}{{ 'äbc'[1:] }}{{ 'äbc'[::-1] }}{{ 'äbc'[7] }}"), "äcbccbä");
 }
 
 std::string homemade(const std::vector<ChatMessage>& messages) {

@@ -39,6 +39,7 @@ struct Expression {
   };
   Kind kind;
   int line = 0;
+  int height = 1;  // of the tree that it is the top of
   Value value;
   std::string name;
   Operator op = Operator::kAdd;

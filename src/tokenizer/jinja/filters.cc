@@ -29,7 +29,7 @@ int64_t number(const Arguments& arguments, size_t place, std::string_view name, 
 // The member that filters name by "a.b" or a number.
 Value attribute_of(Interpreter& interpreter, const Value& item, const Value& attribute) {
   if (!attribute.is_string()) {
-    const std::vector<Value> elements = elements_of(item);
+    const std::vector<Value> elements = elements_of(interpreter, item);
     const int64_t i = attribute.as_int();
     return i >= 0 && i < static_cast<int64_t>(elements.size()) ? elements[static_cast<size_t>(i)] : Value();
   }
@@ -72,11 +72,12 @@ Value join(Interpreter& interpreter, const Value& value, const Arguments& argume
   const Value* attribute = arguments.find(1, "attribute");
   MarkedText out;
   bool first = true;
-  for (const Value& item : elements_of(value)) {
+  const std::vector<Value> items = elements_of(interpreter, value);
+  if (separator) interpreter.charge(items.size() * separator->weight());
+  for (const Value& item : items) {
     if (!std::exchange(first, false) && separator) out.append(separator->str());
     out.append(attribute ? attribute_of(interpreter, item, *attribute).str() : item.str());
   }
-  interpreter.charge(out.bytes().size());
   return out;
 }
 
@@ -90,26 +91,29 @@ Value tojson(Interpreter& interpreter, const Value& value, const Arguments& argu
   style.ensure_ascii = flag(arguments, 0, "ensure_ascii", false);
   style.sort_keys = flag(arguments, 3, "sort_keys", false);
   if (const Value* separators = arguments.find(2, "separators"); separators && !separators->is_none()) {
-    const std::vector<Value> both = elements_of(*separators);
+    const std::vector<Value> both = elements_of(interpreter, *separators);
     if (both.size() != 2 || !both[0].is_string() || !both[1].is_string()) throw Failure("separators must be two strings");
     style.item_separator = both[0].text().bytes();
     style.key_separator = both[1].text().bytes();
   }
-  MarkedText out = to_json(value, style);
-  interpreter.charge(out.bytes().size());
-  return out;
+  // Every element may begin a line as deep as the value is, and ends with a separator.
+  const size_t margin = style.indent < 0 ? 0 : static_cast<size_t>(style.indent) * static_cast<size_t>(value.depth());
+  interpreter.charge(value.weight() / 8 * (margin + style.item_separator.size() + style.key_separator.size()));
+  return to_json(value, style);
 }
 
 Value replace_filter(Interpreter& interpreter, const Value& value, const Arguments& arguments) {
   const Value *from = arguments.find(0, "old"), *to = arguments.find(1, "new");
   if (!from || !to) throw Failure("replace needs what to replace and by what");
   const MarkedText text = value.str();
-  interpreter.charge((text.bytes().size() + 1) * (to->str().bytes().size() + 1));
+  interpreter.charge_search(value, *from);
+  interpreter.charge((text.bytes().size() + 1) * to->weight());
   return replace(text, from->str().bytes(), to->str(), number(arguments, 2, "count", -1));
 }
 
 // select, reject, selectattr, rejectattr: a test by name, of each item or of its attribute.
 Value select(Interpreter& interpreter, const Value& value, const Arguments& arguments, bool by_attribute, bool wanted) {
+  interpreter.charge(arguments.positional.size() * sizeof(Value));
   Arguments rest = arguments;
   const auto next = [&](const char* what) {
     if (rest.positional.empty()) throw Failure(fmt::format("{} is missing", what));
@@ -118,13 +122,13 @@ Value select(Interpreter& interpreter, const Value& value, const Arguments& argu
     return first;
   };
   const Value attribute = by_attribute ? next("the attribute") : Value();
-  const std::string test = rest.positional.empty() ? "" : next("the test").str().bytes();
+  const std::string test = rest.positional.empty() ? "" : next("the test").text().bytes();
   std::vector<Value> kept;
   if (!value.truthy()) return Value::list({}, true);  // none, too, selects nothing
-  for (const Value& item : elements_of(value)) {
+  for (const Value& item : elements_of(interpreter, value)) {
     interpreter.charge(64);
     const Value subject = by_attribute ? attribute_of(interpreter, item, attribute) : item;
-    if ((test.empty() ? subject.truthy() : apply_test(test, subject, rest)) == wanted) kept.push_back(item);
+    if ((test.empty() ? subject.truthy() : apply_test(interpreter, test, subject, rest)) == wanted) kept.push_back(item);
   }
   return Value::list(std::move(kept), true);
 }
@@ -134,12 +138,13 @@ Value map_filter(Interpreter& interpreter, const Value& value, const Arguments& 
   const Value* attribute = arguments.find(SIZE_MAX, "attribute");
   const Value* otherwise = arguments.find(SIZE_MAX, "default");
   if (!attribute && arguments.positional.empty()) throw Failure("map needs a filter or an attribute");
+  interpreter.charge(arguments.positional.size() * sizeof(Value));
   Arguments rest = arguments;
   if (!attribute) rest.positional.erase(rest.positional.begin());
-  for (const Value& item : elements_of(value)) {
+  for (const Value& item : elements_of(interpreter, value)) {
     interpreter.charge(64);
     Value result = attribute ? attribute_of(interpreter, item, *attribute)
-                             : apply_filter(interpreter, arguments.positional[0].str().bytes(), item, rest);
+                             : apply_filter(interpreter, arguments.positional[0].text().bytes(), item, rest);
     mapped.push_back(result.is_undefined() && otherwise ? *otherwise : std::move(result));
   }
   return Value::list(std::move(mapped), true);
@@ -167,7 +172,7 @@ std::vector<Value> sorted(std::vector<Value> items, const std::vector<Value>& ke
 Value sort(Interpreter& interpreter, const Value& value, const Arguments& arguments) {
   const bool reverse = flag(arguments, 0, "reverse", false), exact = flag(arguments, 1, "case_sensitive", false);
   const Value* attribute = arguments.find(2, "attribute");
-  std::vector<Value> items = elements_of(value);
+  std::vector<Value> items = elements_of(interpreter, value);
   interpreter.charge(items.size() * 64 * 16);
   std::vector<Value> keys;
   for (const Value& item : items) keys.push_back(attribute ? attribute_of(interpreter, item, *attribute) : item);
@@ -186,22 +191,22 @@ Value dictsort(Interpreter& interpreter, const Value& value, const Arguments& ar
   if (!value.is_dict()) wrong("dictsort needs a mapping", value);
   const bool exact = flag(arguments, 0, "case_sensitive", false), reverse = flag(arguments, 2, "reverse", false);
   const Value* by = arguments.find(1, "by");
-  const size_t place = by && by->str().bytes() == "value" ? 1 : 0;
-  std::vector<Value> pairs = elements_of(items_of(interpreter, value, {}));
+  const size_t place = by && by->text().bytes() == "value" ? 1 : 0;
+  std::vector<Value> pairs = elements_of(interpreter, items_of(interpreter, value, {}));
   interpreter.charge(pairs.size() * 64 * 16);
   std::vector<Value> keys;
   for (const Value& pair : pairs) keys.push_back(pair.as_list().items[place]);
   return Value::list(sorted(std::move(pairs), keys, exact, reverse));
 }
 
-Value first_or_last(const Value& value, bool first) {
-  const std::vector<Value> items = elements_of(value);
+Value first_or_last(Interpreter& interpreter, const Value& value, bool first) {
+  const std::vector<Value> items = elements_of(interpreter, value);
   if (items.empty()) return Value::undefined("No first item, sequence was empty.");
   return first ? items.front() : items.back();
 }
 
-Value reverse(Interpreter&, const Value& value, const Arguments&) {
-  std::vector<Value> items = elements_of(value);
+Value reverse(Interpreter& interpreter, const Value& value, const Arguments&) {
+  std::vector<Value> items = elements_of(interpreter, value);
   std::reverse(items.begin(), items.end());
   if (!value.is_string()) return Value::list(std::move(items), true);
   MarkedText out;
@@ -211,8 +216,8 @@ Value reverse(Interpreter&, const Value& value, const Arguments&) {
 
 Value unique(Interpreter& interpreter, const Value& value, const Arguments&) {
   std::vector<Value> kept;
-  for (const Value& item : elements_of(value)) {
-    interpreter.charge(kept.size() * 64 + 64);
+  for (const Value& item : elements_of(interpreter, value)) {
+    interpreter.charge((kept.size() + 1) * (64 + item.weight()));
     if (std::none_of(kept.begin(), kept.end(), [&](const Value& other) { return equal(other, item); })) kept.push_back(item);
   }
   return Value::list(std::move(kept), true);
@@ -244,6 +249,7 @@ Value round_filter(Interpreter&, const Value& value, const Arguments& arguments)
 
 Value absolute(Interpreter&, const Value& value, const Arguments&) {
   if (value.is_float()) return std::fabs(value.as_double());
+  if (value.as_int() == INT64_MIN) throw Failure("a number grows beyond 64 bits");
   return value.as_int() < 0 ? -value.as_int() : value.as_int();
 }
 
@@ -272,15 +278,15 @@ const std::pair<std::string_view, Filter> kFilters[] = {
     {"dictsort", dictsort},
     {"e", escape},
     {"escape", escape},
-    {"first", [](I&, V v, A) { return first_or_last(v, true); }},
+    {"first", [](I& i, V v, A) { return first_or_last(i, v, true); }},
     {"float", to_float},
     {"indent", indent_filter},
     {"int", to_int},
     {"items", items_of},
     {"join", join},
-    {"last", [](I&, V v, A) { return first_or_last(v, false); }},
+    {"last", [](I& i, V v, A) { return first_or_last(i, v, false); }},
     {"length", length},
-    {"list", [](I&, V v, A) { return Value::list(elements_of(v)); }},
+    {"list", [](I& i, V v, A) { return Value::list(elements_of(i, v)); }},
     {"lower", [](I&, V v, A) -> Value { return to_lower(v.str()); }},
     {"map", map_filter},
     {"reject", [](I& i, V v, A a) { return select(i, v, a, false, false); }},
@@ -306,12 +312,21 @@ const Value& operand(const Arguments& arguments) {
   return *other;
 }
 
+// Filters that read all of a value, down to its last element; the others look at what lies on top.
+constexpr std::string_view kReadAll[] = {"capitalize", "dictsort", "e", "escape", "float", "indent", "int", "join", "lower", "replace",
+                                         "safe", "sort", "string", "title", "tojson", "trim", "unique", "upper"};
+
+bool divides(const Value& divisor, const Value& value) {
+  const int64_t by = divisor.as_int();
+  return by != 0 && (by == -1 || value.as_int() % by == 0);
+}
+
 using Test = bool (*)(const Value&, const Arguments&);
 const std::pair<std::string_view, Test> kTests[] = {
     {"boolean", [](V v, A) { return v.is_bool(); }},
     {"callable", [](V v, A) { return v.is_function(); }},
     {"defined", [](V v, A) { return !v.is_undefined(); }},
-    {"divisibleby", [](V v, A a) { return operand(a).as_int() != 0 && v.as_int() % operand(a).as_int() == 0; }},
+    {"divisibleby", [](V v, A a) { return divides(operand(a), v); }},
     {"eq", [](V v, A a) { return equal(v, operand(a)); }},
     {"equalto", [](V v, A a) { return equal(v, operand(a)); }},
     {"even", [](V v, A) { return v.as_int() % 2 == 0; }},
@@ -319,7 +334,6 @@ const std::pair<std::string_view, Test> kTests[] = {
     {"float", [](V v, A) { return v.is_float(); }},
     {"ge", [](V v, A a) { return !less(v, operand(a)); }},
     {"gt", [](V v, A a) { return less(operand(a), v); }},
-    {"in", [](V v, A a) { return contains(operand(a), v); }},
     {"integer", [](V v, A) { return v.is_int(); }},
     {"iterable", [](V v, A) { return v.is_string() || v.is_list() || v.is_dict() || v.is_undefined(); }},
     {"le", [](V v, A a) { return !less(operand(a), v); }},
@@ -341,51 +355,67 @@ const std::pair<std::string_view, Test> kTests[] = {
 }  // namespace
 
 Value apply_filter(Interpreter& interpreter, const std::string& name, const Value& value, const Arguments& arguments) {
+  const Interpreter::Level level(interpreter);
+  const bool reads_all = std::find(std::begin(kReadAll), std::end(kReadAll), name) != std::end(kReadAll);
+  if (reads_all || value.is_string()) interpreter.charge(value.weight());
   for (const auto& [known, filter] : kFilters) {
     if (known == name) return filter(interpreter, value, arguments);
   }
   throw Failure(fmt::format("No filter named '{}'.", name));
 }
 
-bool apply_test(const std::string& name, const Value& value, const Arguments& arguments) {
+bool apply_test(Interpreter& interpreter, const std::string& name, const Value& value, const Arguments& arguments) {
+  if (name == "in") return contains(interpreter, operand(arguments), value);
+  if (name == "upper" || name == "lower") interpreter.charge(value.weight());
+  if (!arguments.positional.empty()) interpreter.charge(std::min(value.weight(), arguments.positional[0].weight()));
   for (const auto& [known, test] : kTests) {
     if (known == name) return test(value, arguments);
   }
   throw Failure(fmt::format("No test named '{}'.", name));
 }
 
-std::vector<Value> characters_of(const MarkedText& text) {
-  std::vector<Value> characters;
-  for (size_t at = 0; at < text.bytes().size();) {
-    const size_t length = unicode::code_point_at(text.bytes(), at).length;
-    characters.push_back(text.substr(at, length));
-    at += length;
+std::vector<Value> elements_of(Interpreter& interpreter, const Value& value) {
+  if (value.is_list()) {
+    interpreter.charge(value.as_list().items.size() * sizeof(Value));
+    return value.as_list().items;
   }
-  return characters;
-}
-
-std::vector<Value> elements_of(const Value& value) {
-  if (value.is_list()) return value.as_list().items;
-  if (value.is_string()) return characters_of(value.text());
+  if (value.is_string()) {
+    // Each character becomes a value with memory of its own.
+    constexpr size_t kCharacterBytes = 256;
+    const MarkedText& text = value.text();
+    interpreter.charge(text.bytes().size() * kCharacterBytes);
+    std::vector<Value> characters;
+    for (size_t at = 0, length; at < text.bytes().size(); at += length) {
+      length = unicode::code_point_at(text.bytes(), at).length;
+      characters.push_back(text.substr(at, length));
+    }
+    return characters;
+  }
   if (value.is_undefined()) return {};
   if (!value.is_dict()) throw Failure(fmt::format("'{}' object is not iterable", value.type_name()));
+  interpreter.charge(value.as_dict().entries.size() * sizeof(Value));
   std::vector<Value> keys;
   for (const auto& [key, item] : value.as_dict().entries) keys.push_back(key);
   return keys;
 }
 
-bool contains(const Value& container, const Value& item) {
+bool contains(Interpreter& interpreter, const Value& container, const Value& item) {
   if (container.is_string()) {
     if (!item.is_string()) {
       throw Failure(fmt::format("'in <string>' requires string as left operand, not {}", item.type_name()));
     }
+    interpreter.charge_search(container, item);
     return container.text().bytes().find(item.text().bytes()) != std::string::npos;
   }
-  if (container.is_dict()) return container.as_dict().find(item) != nullptr;
+  if (container.is_dict()) {
+    interpreter.charge(container.as_dict().entries.size() + item.weight());
+    return container.as_dict().find(item) != nullptr;
+  }
   if (!container.is_list() && !container.is_undefined()) {
     throw Failure(fmt::format("argument of type '{}' is not iterable", container.type_name()));
   }
-  const std::vector<Value> items = elements_of(container);
+  const std::vector<Value> items = elements_of(interpreter, container);
+  interpreter.charge(std::min(container.weight(), items.size() * item.weight()));
   return std::any_of(items.begin(), items.end(), [&](const Value& other) { return equal(other, item); });
 }
 

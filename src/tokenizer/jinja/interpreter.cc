@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "tokenizer/jinja/text_ops.h"
+#include "tokenizer/unicode.h"
 
 namespace owlet::jinja {
 namespace {
@@ -32,7 +33,8 @@ int64_t whole_arithmetic(Operator op, int64_t a, int64_t b) {
         overflow = op == Operator::kFloorDivide && __builtin_sub_overflow(int64_t{0}, a, &result);
         break;
       }
-      result = op == Operator::kFloorDivide ? a / b - (a % b != 0 && (a < 0) != (b < 0)) : ((a % b) + b) % b;
+      const bool between = a % b != 0 && (a < 0) != (b < 0);
+      result = op == Operator::kFloorDivide ? a / b - between : between ? a % b + b : a % b;
   }
   if (overflow) throw Failure("a number grows beyond 64 bits");
   return result;
@@ -71,18 +73,11 @@ struct Located : Failure {
 
 }  // namespace
 
-// One level deeper, as long as it lives.
-class Interpreter::Level {
- public:
-  explicit Level(Interpreter& interpreter) : interpreter_(interpreter) {
-    interpreter_.charge(kBytesPerStep);
-    if (++interpreter_.depth_ > interpreter_.budget_.depth) throw Failure("the template nests or recurses too deep");
-  }
-  ~Level() { --interpreter_.depth_; }
-
- private:
-  Interpreter& interpreter_;
-};
+Interpreter::Level::Level(Interpreter& interpreter) : interpreter_(interpreter) {
+  if (interpreter_.depth_ >= interpreter_.budget_.depth) throw Failure("the template nests or recurses too deep");
+  interpreter_.charge(kBytesPerStep);
+  ++interpreter_.depth_;
+}
 
 Interpreter::Interpreter(std::map<std::string, Value> variables, const std::tm& now, Budget budget)
     : scopes_{std::move(variables)}, now_(now), budget_(budget) {}
@@ -96,6 +91,10 @@ MarkedText Interpreter::render(const Block& block) {
 void Interpreter::charge(size_t bytes) {
   budget_.steps -= static_cast<int64_t>(bytes / kBytesPerStep);
   if (budget_.steps < 0) throw Failure("the template takes too many steps");
+}
+
+void Interpreter::charge_search(const Value& text, const Value& wanted) {
+  charge(text.weight() + text.weight() / kBytesPerStep * wanted.weight());
 }
 
 Interpreter::Flow Interpreter::run(const Block& block) {
@@ -119,7 +118,12 @@ Interpreter::Flow Interpreter::run(const Statement& statement) {
   Level level(*this);
   switch (statement.kind) {
     case Statement::Kind::kText: out_.append(statement.text, true); break;
-    case Statement::Kind::kPrint: out_.append(evaluate(*statement.expression).str()); break;
+    case Statement::Kind::kPrint: {
+      const Value value = evaluate(*statement.expression);
+      charge(value.weight());
+      out_.append(value.str());
+      break;
+    }
     case Statement::Kind::kIf: return run_if(statement);
     case Statement::Kind::kFor: return run_for(statement);
     case Statement::Kind::kSet: run_set(statement); break;
@@ -149,8 +153,7 @@ Interpreter::Flow Interpreter::run_if(const Statement& statement) {
 }
 
 Interpreter::Flow Interpreter::run_for(const Statement& statement) {
-  std::vector<Value> items = elements_of(evaluate(*statement.expression));
-  charge(items.size() * sizeof(Value));
+  std::vector<Value> items = elements_of(*this, evaluate(*statement.expression));
   const size_t depth = scopes_.size();
   if (statement.filter) {
     std::vector<Value> kept;
@@ -185,7 +188,7 @@ void Interpreter::assign(const std::vector<std::string>& names, const Value& val
     scopes_.back()[names[0]] = value;
     return;
   }
-  const std::vector<Value> parts = elements_of(value);
+  const std::vector<Value> parts = elements_of(*this, value);
   if (parts.size() != names.size()) {
     throw Failure(fmt::format("{} values for {} names", parts.size(), names.size()));
   }
@@ -217,6 +220,7 @@ Value Interpreter::call_macro(const Statement& macro, Arguments& arguments) {
   if (arguments.positional.size() > macro.parameters.size()) {
     throw Failure(fmt::format("macro '{}' takes not more than {} argument(s)", macro.text, macro.parameters.size()));
   }
+  charge(arguments.named.size() * macro.parameters.size());
   for (const auto& [name, value] : arguments.named) {
     if (std::none_of(macro.parameters.begin(), macro.parameters.end(), [&](const auto& p) { return p.name == name; })) {
       throw Failure(fmt::format("macro '{}' takes no keyword argument '{}'", macro.text, name));
@@ -255,10 +259,22 @@ Value Interpreter::look_up(const std::string& name) const {
 
 namespace {
 
+// The character at a place, counted from the end where it is negative; undefined where there is none.
+Value character_at(const MarkedText& text, int64_t index) {
+  if (index < 0) index += static_cast<int64_t>(count_characters(text.bytes()));
+  for (size_t at = 0; index >= 0 && at < text.bytes().size();) {
+    const size_t length = unicode::code_point_at(text.bytes(), at).length;
+    if (index-- == 0) return text.substr(at, length);
+    at += length;
+  }
+  return {};
+}
+
 // object.name and object[name]: Python's attributes come first in one, items in the other.
 Value member_of(Interpreter& interpreter, const Value& object, const Value& key, bool attribute_first) {
   refuse_undefined(object);
   if (object.is_namespace() && key.is_string()) {
+    interpreter.charge(object.as_namespace().members.size());
     for (const auto& [name, value] : object.as_namespace().members) {
       if (name == key.text().bytes()) return value;
     }
@@ -268,7 +284,7 @@ Value member_of(Interpreter& interpreter, const Value& object, const Value& key,
     if (Value method = attribute(); !method.is_undefined()) return method;
   }
   if (object.is_dict()) {
-    interpreter.charge(object.as_dict().entries.size());
+    interpreter.charge(object.as_dict().entries.size() + key.weight());
     if (const Value* found = object.as_dict().find(key)) return *found;
   }
   if (!attribute_first) {
@@ -277,15 +293,17 @@ Value member_of(Interpreter& interpreter, const Value& object, const Value& key,
   if (key.is_string()) {
     return Value::undefined(fmt::format("'{} object' has no attribute '{}'", object.type_name(), key.text().bytes()));
   }
-  if (key.is_int() && (object.is_list() || object.is_string())) {
-    const std::vector<Value> items = object.is_string() ? elements_of(object) : std::vector<Value>();
-    const std::vector<Value>& list = object.is_string() ? items : object.as_list().items;
-    interpreter.charge(items.size());
+  if (key.is_int() && object.is_string()) {
+    interpreter.charge(object.weight());
+    if (Value character = character_at(object.text(), key.as_int()); !character.is_undefined()) return character;
+  }
+  if (key.is_int() && object.is_list()) {
+    const std::vector<Value>& list = object.as_list().items;
     const auto n = static_cast<int64_t>(list.size());
     const int64_t index = key.as_int() < 0 ? key.as_int() + n : key.as_int();
     if (index >= 0 && index < n) return list[static_cast<size_t>(index)];
   }
-  return Value::undefined(fmt::format("{} object has no element {}", object.type_name(), key.repr().bytes()));
+  return Value::undefined(fmt::format("{} object has no element {}", object.type_name(), key.brief()));
 }
 
 }  // namespace
@@ -347,7 +365,7 @@ Value Interpreter::evaluate(const Expression& e) {
 
 Value Interpreter::evaluate_test(const Expression& e) {
   const Value value = evaluate(*e.children[0]);
-  return apply_test(e.name, value, evaluate_arguments(e.call)) != e.negated;
+  return apply_test(*this, e.name, value, evaluate_arguments(e.call)) != e.negated;
 }
 
 Value Interpreter::evaluate_binary(const Expression& e) {
@@ -355,15 +373,16 @@ Value Interpreter::evaluate_binary(const Expression& e) {
   if (e.op == Operator::kAnd) return a.truthy() ? evaluate(*e.children[1]) : a;
   if (e.op == Operator::kOr) return a.truthy() ? a : evaluate(*e.children[1]);
   const Value b = evaluate(*e.children[1]);
+  if (e.op >= Operator::kEqual && e.op <= Operator::kGreaterEqual) charge(std::min(a.weight(), b.weight()));
   switch (e.op) {
     case Operator::kEqual: return equal(a, b);
     case Operator::kNotEqual: return !equal(a, b);
-    case Operator::kIn: return contains(b, a);
-    case Operator::kNotIn: return !contains(b, a);
+    case Operator::kIn: return contains(*this, b, a);
+    case Operator::kNotIn: return !contains(*this, b, a);
     case Operator::kConcat: {
+      charge(a.weight() + b.weight());
       MarkedText text = a.str();
       text.append(b.str());
-      charge(text.bytes().size());
       return text;
     }
     default: break;
@@ -380,27 +399,40 @@ Value Interpreter::evaluate_binary(const Expression& e) {
   if (a.is_number() && b.is_number()) return arithmetic(e.op, a, b);
   if (e.op == Operator::kAdd && a.is_string()) {
     if (!b.is_string()) throw Failure(fmt::format("can only concatenate str (not \"{}\") to str", b.type_name()));
+    charge(a.weight() + b.weight());
     const bool html = a.is_html() || b.is_html();
     MarkedText text = html && !a.is_html() ? escape_html(a.text()) : a.text();
     text.append(html && !b.is_html() ? escape_html(b.text()) : b.text());
-    charge(text.bytes().size());
     return html ? Value::html(std::move(text)) : Value(std::move(text));
   }
   if (e.op == Operator::kAdd && a.is_list() && b.is_list()) {
+    charge((a.as_list().items.size() + b.as_list().items.size()) * sizeof(Value));
     std::vector<Value> items = a.as_list().items;
     items.insert(items.end(), b.as_list().items.begin(), b.as_list().items.end());
-    charge(items.size() * sizeof(Value));
     return Value::list(std::move(items));
   }
   if (e.op == Operator::kMultiply && a.is_string() && b.is_number() && !b.is_float()) {
     const auto times = static_cast<size_t>(std::clamp<int64_t>(b.as_int(), 0, int64_t{1} << 31));
     MarkedText text;
-    charge(a.text().bytes().size() * times);
+    charge(a.weight() * times);
     for (size_t i = 0; i < times; ++i) text.append(a.text());
     return text;
   }
   wrong_types("+", a, b);
 }
+
+namespace {
+
+// Where each character begins, and the end of the text.
+std::vector<size_t> begins_of_characters(Interpreter& interpreter, const MarkedText& text) {
+  interpreter.charge(text.bytes().size() * sizeof(size_t));
+  std::vector<size_t> begins;
+  for (size_t at = 0; at < text.bytes().size(); at += unicode::code_point_at(text.bytes(), at).length) begins.push_back(at);
+  begins.push_back(text.bytes().size());
+  return begins;
+}
+
+}  // namespace
 
 Value Interpreter::evaluate_slice(const Expression& e) {
   const Value object = evaluate(*e.children[0]);
@@ -408,9 +440,8 @@ Value Interpreter::evaluate_slice(const Expression& e) {
   if (!object.is_string() && !object.is_list()) {
     throw Failure(fmt::format("'{}' object cannot be sliced", object.type_name()));
   }
-  const std::vector<Value> items = elements_of(object);
-  charge(items.size() * sizeof(Value));
-  const auto n = static_cast<int64_t>(items.size());
+  const std::vector<size_t> begins = object.is_string() ? begins_of_characters(*this, object.text()) : std::vector<size_t>();
+  const auto n = static_cast<int64_t>(object.is_string() ? begins.size() - 1 : object.as_list().items.size());
   const auto part = [&](size_t i, int64_t otherwise) {
     if (!e.children[i]) return otherwise;
     const Value value = evaluate(*e.children[i]);
@@ -425,11 +456,13 @@ Value Interpreter::evaluate_slice(const Expression& e) {
   const int64_t begin = e.children[1] ? bound(part(1, 0)) : step > 0 ? 0 : n - 1;
   const int64_t end = e.children[2] ? bound(part(2, n)) : step > 0 ? n : -1;
   std::vector<Value> taken;
-  for (int64_t i = begin; step > 0 ? i < end : i > end; i += step) taken.push_back(items[static_cast<size_t>(i)]);
-  if (!object.is_string()) return Value::list(std::move(taken));
   MarkedText text;
-  for (const Value& c : taken) text.append(c.text());
-  return text;
+  for (int64_t i = begin; step > 0 ? i < end : i > end; i += step) {
+    const auto at = static_cast<size_t>(i);
+    if (object.is_list()) taken.push_back(object.as_list().items[at]); else text.append(object.text().substr(begins[at], begins[at + 1] - begins[at]));
+  }
+  charge(taken.size() * sizeof(Value));
+  return object.is_list() ? Value::list(std::move(taken)) : text;
 }
 
 }  // namespace owlet::jinja

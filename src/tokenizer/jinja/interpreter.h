@@ -24,14 +24,24 @@ class Interpreter {
   // Throws Failure; its message names the line, but for messages that the template raised itself.
   MarkedText render(const Block& block);
 
-  // For filters, tests and functions: takes from the budget.
+  // For filters, tests and functions: takes from the budget, before the work is done and the memory asked for.
   void charge(size_t bytes);
+  // What a search for `wanted` in `text` may cost.
+  void charge_search(const Value& text, const Value& wanted);
+  // One level deeper, as long as it lives.
+  class Level {
+   public:
+    explicit Level(Interpreter& interpreter);
+    ~Level() { --interpreter_.depth_; }
+
+   private:
+    Interpreter& interpreter_;
+  };
   const std::tm& now() const { return now_; }
 
  private:
   enum class Flow { kNext, kBreak, kContinue };
   using Scope = std::map<std::string, Value>;
-  class Level;
 
   Flow run(const Block& block);
   Flow run(const Statement& statement);
@@ -59,15 +69,13 @@ class Interpreter {
 
 // builtins.cc: what templates call. Each throws Failure for an unknown name or a wrong argument.
 Value apply_filter(Interpreter& interpreter, const std::string& name, const Value& value, const Arguments& arguments);
-bool apply_test(const std::string& name, const Value& value, const Arguments& arguments);
+bool apply_test(Interpreter& interpreter, const std::string& name, const Value& value, const Arguments& arguments);
 // Undefined where there is no such function.
 Value global_function(Interpreter& interpreter, const std::string& name);
 // A method of a string, list or dict, bound to it; undefined where there is none.
 Value bound_method(Interpreter& interpreter, const Value& object, const std::string& name);
 // Python's list(value): what a loop over it visits.
-std::vector<Value> elements_of(const Value& value);
-bool contains(const Value& container, const Value& item);
-// The characters of a text, each with its marks.
-std::vector<Value> characters_of(const MarkedText& text);
+std::vector<Value> elements_of(Interpreter& interpreter, const Value& value);
+bool contains(Interpreter& interpreter, const Value& container, const Value& item);
 
 }  // namespace owlet::jinja

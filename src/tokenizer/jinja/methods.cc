@@ -27,10 +27,10 @@ Value list_of(std::vector<MarkedText> parts) {
 }
 
 // startswith and endswith take one text or several.
-bool matches_any(const MarkedText& text, const Arguments& arguments, bool start) {
+bool matches_any(Interpreter& interpreter, const MarkedText& text, const Arguments& arguments, bool start) {
   if (arguments.positional.empty()) throw Failure("a string is needed as argument 1");
   const Value& wanted = arguments.positional[0];
-  for (const Value& part : wanted.is_list() ? elements_of(wanted) : std::vector<Value>{wanted}) {
+  for (const Value& part : wanted.is_list() ? elements_of(interpreter, wanted) : std::vector<Value>{wanted}) {
     if (!part.is_string()) throw Failure(fmt::format("a string is needed, not '{}'", part.type_name()));
     const std::string_view bytes = text.bytes(), affix = part.text().bytes();
     if (start ? bytes.starts_with(affix) : bytes.ends_with(affix)) return true;
@@ -75,7 +75,7 @@ const std::pair<std::string_view, TextMethod> kTextMethods[] = {
        const std::string_view wanted = text_argument(a, 0, "sub").bytes();
        return static_cast<int64_t>(wanted.empty() ? count_characters(t.bytes()) + 1 : split(t, &wanted, -1).size() - 1);
      }},
-    {"endswith", [](I&, T t, A a) -> Value { return matches_any(t, a, false); }},
+    {"endswith", [](I& i, T t, A a) -> Value { return matches_any(i, t, a, false); }},
     {"find",
      [](I&, T t, A a) -> Value {
        const size_t found = t.bytes().find(text_argument(a, 0, "sub").bytes());
@@ -90,12 +90,13 @@ const std::pair<std::string_view, TextMethod> kTextMethods[] = {
      [](I& i, T t, A a) -> Value {
        MarkedText out;
        bool first = true;
-       for (const Value& part : elements_of(a.positional.empty() ? Value() : a.positional[0])) {
+       const std::vector<Value> parts = elements_of(i, a.positional.empty() ? Value() : a.positional[0]);
+       i.charge(parts.size() * t.bytes().size() + (parts.empty() ? 0 : a.positional[0].weight()));
+       for (const Value& part : parts) {
          if (!part.is_string()) throw Failure(fmt::format("sequence item: expected str instance, {} found", part.type_name()));
          if (!std::exchange(first, false)) out.append(t);
          out.append(part.text());
        }
-       i.charge(out.bytes().size());
        return out;
      }},
     {"lower", [](I&, T t, A) -> Value { return to_lower(t); }},
@@ -111,7 +112,7 @@ const std::pair<std::string_view, TextMethod> kTextMethods[] = {
     {"rstrip", [](I&, T t, A a) { return strip_method(t, a, false, true); }},
     {"split", [](I&, T t, A a) { return split_method(t, a, false); }},
     {"splitlines", [](I&, T t, A) { return list_of(split_lines(t)); }},
-    {"startswith", [](I&, T t, A a) -> Value { return matches_any(t, a, true); }},
+    {"startswith", [](I& i, T t, A a) -> Value { return matches_any(i, t, a, true); }},
     {"strip", [](I&, T t, A a) { return strip_method(t, a, true, true); }},
     {"title", [](I&, T t, A) -> Value { return title(t); }},
     {"upper", [](I&, T t, A) -> Value { return to_upper(t); }},
@@ -199,7 +200,10 @@ Value bound_method(Interpreter& interpreter, const Value& object, const std::str
     for (const auto& [known, method] : kTextMethods) {
       if (known == name) {
         return Value::function(name, [&interpreter, object, method = method](Arguments& arguments) {
-          interpreter.charge(object.text().bytes().size());
+          interpreter.charge(object.weight());
+          for (const Value& argument : arguments.positional) {
+            if (argument.is_string()) interpreter.charge_search(object, argument);
+          }
           return method(interpreter, object.text(), arguments);
         });
       }
@@ -213,7 +217,8 @@ Value bound_method(Interpreter& interpreter, const Value& object, const std::str
 
 Value global_function(Interpreter& interpreter, const std::string& name) {
   if (name == "raise_exception") {
-    return Value::function(name, [](Arguments& arguments) -> Value {
+    return Value::function(name, [&](Arguments& arguments) -> Value {
+      if (!arguments.positional.empty()) interpreter.charge(arguments.positional[0].weight());
       throw Raised(arguments.positional.empty() ? "" : arguments.positional[0].str().bytes());
     });
   }

@@ -187,7 +187,7 @@ class Parser {
     while (accept("|")) {
       auto filter = node(Expression::Kind::kFilter, std::move(statement->expression));
       filter->name = expect_name();
-      if (accept("(")) filter->call = parse_call();
+      if (accept("(")) parse_call(*filter);
       statement->expression = std::move(filter);
     }
     expect_block_end();
@@ -219,9 +219,19 @@ class Parser {
     auto expression = std::make_unique<Expression>();
     expression->kind = kind;
     expression->line = peek().line;
-    if (a) expression->children.push_back(std::move(a));
-    if (b) expression->children.push_back(std::move(b));
+    if (a) adopt(*expression, std::move(a));
+    if (b) adopt(*expression, std::move(b));
     return expression;
+  }
+  void adopt(Expression& parent, ExpressionPtr child) const {
+    if (child) grow(parent, *child);
+    parent.children.push_back(std::move(child));
+  }
+  // Operators in a row lean left, as deep as they are many, without any descent; whoever walks the tree, if only to take it down,
+  // has a stack.
+  void grow(Expression& parent, const Expression& child) const {
+    parent.height = std::max(parent.height, child.height + 1);
+    if (parent.height > kMaxDepth) fail(fmt::format("an expression of more than {} levels", kMaxDepth));
   }
   ExpressionPtr binary(Operator op, ExpressionPtr a, ExpressionPtr b) const {
     auto expression = node(Expression::Kind::kBinary, std::move(a), std::move(b));
@@ -233,7 +243,7 @@ class Parser {
     auto tuple = node(Expression::Kind::kList, std::move(first));
     while (accept(",")) {
       if (peek().kind == Kind::kBlockEnd || peek().kind == Kind::kPrintEnd || is_symbol(")")) break;
-      tuple->children.push_back(parse_expression());
+      adopt(*tuple, parse_expression());
     }
     return tuple;
   }
@@ -247,7 +257,7 @@ class Parser {
     ExpressionPtr value = parse_or();
     while (accept_name("if")) {
       auto conditional = node(Expression::Kind::kConditional, std::move(value), parse_or());
-      conditional->children.push_back(accept_name("else") ? parse_expression() : nullptr);
+      adopt(*conditional, accept_name("else") ? parse_expression() : nullptr);
       value = std::move(conditional);
     }
     return value;
@@ -255,12 +265,12 @@ class Parser {
 
   ExpressionPtr parse_or() {
     ExpressionPtr left = parse_and();
-    for (Chain chain(*this); accept_name("or"); chain.link()) left = binary(Operator::kOr, std::move(left), parse_and());
+    while (accept_name("or")) left = binary(Operator::kOr, std::move(left), parse_and());
     return left;
   }
   ExpressionPtr parse_and() {
     ExpressionPtr left = parse_not();
-    for (Chain chain(*this); accept_name("and"); chain.link()) left = binary(Operator::kAnd, std::move(left), parse_not());
+    while (accept_name("and")) left = binary(Operator::kAnd, std::move(left), parse_not());
     return left;
   }
   ExpressionPtr parse_not() {
@@ -292,24 +302,9 @@ class Parser {
     return false;
   }
 
-  // Long chains of one operator lean left, as deep as they are long.
-  class Chain {
-   public:
-    explicit Chain(Parser& parser) : parser_(parser) {}
-    ~Chain() { parser_.depth_ -= links_; }
-    void link() {
-      ++links_;
-      if (++parser_.depth_ > kMaxDepth) parser_.fail(fmt::format("more than {} operators in a row", kMaxDepth));
-    }
-
-   private:
-    Parser& parser_;
-    int links_ = 0;
-  };
-
   ExpressionPtr parse_sum() {
     ExpressionPtr left = parse_concat();
-    for (Chain chain(*this);; chain.link()) {
+    while (true) {
       if (accept("+")) {
         left = binary(Operator::kAdd, std::move(left), parse_concat());
       } else if (accept("-")) {
@@ -321,12 +316,12 @@ class Parser {
   }
   ExpressionPtr parse_concat() {
     ExpressionPtr left = parse_product();
-    for (Chain chain(*this); accept("~"); chain.link()) left = binary(Operator::kConcat, std::move(left), parse_product());
+    while (accept("~")) left = binary(Operator::kConcat, std::move(left), parse_product());
     return left;
   }
   ExpressionPtr parse_product() {
     ExpressionPtr left = parse_power();
-    for (Chain chain(*this);; chain.link()) {
+    while (true) {
       if (accept("*")) {
         left = binary(Operator::kMultiply, std::move(left), parse_power());
       } else if (accept("/")) {
@@ -342,7 +337,7 @@ class Parser {
   }
   ExpressionPtr parse_power() {
     ExpressionPtr left = parse_unary(true);
-    for (Chain chain(*this); accept("**"); chain.link()) left = binary(Operator::kPower, std::move(left), parse_unary(true));
+    while (accept("**")) left = binary(Operator::kPower, std::move(left), parse_unary(true));
     return left;
   }
 
@@ -401,7 +396,7 @@ class Parser {
   ExpressionPtr parse_list() {
     auto list = node(Expression::Kind::kList);
     while (!accept("]")) {
-      list->children.push_back(parse_expression());
+      adopt(*list, parse_expression());
       if (!is_symbol("]")) expect(",");
     }
     return list;
@@ -409,21 +404,21 @@ class Parser {
   ExpressionPtr parse_dict() {
     auto dict = node(Expression::Kind::kDict);
     while (!accept("}")) {
-      dict->children.push_back(parse_expression());
+      adopt(*dict, parse_expression());
       expect(":");
-      dict->children.push_back(parse_expression());
+      adopt(*dict, parse_expression());
       if (!is_symbol("}")) expect(",");
     }
     return dict;
   }
 
   ExpressionPtr parse_postfix(ExpressionPtr value) {
-    for (Chain chain(*this);; chain.link()) {
+    while (true) {
       if (accept(".")) {
         const bool number = peek().kind == Kind::kInteger;
         auto member = node(number ? Expression::Kind::kSubscript : Expression::Kind::kMember, std::move(value));
         if (number) {
-          member->children.push_back(constant(static_cast<int64_t>(std::stoll(take().text))));
+          adopt(*member, constant(static_cast<int64_t>(std::stoll(take().text))));
         } else {
           member->name = expect_name();
         }
@@ -432,7 +427,7 @@ class Parser {
         value = parse_subscript(std::move(value));
       } else if (accept("(")) {
         auto call = node(Expression::Kind::kCall, std::move(value));
-        call->call = parse_call();
+        parse_call(*call);
         value = std::move(call);
       } else {
         return value;
@@ -455,42 +450,44 @@ class Parser {
     }
     if (!slice && !parts[0]) fail("expected an index before ']'");
     auto subscript = node(slice ? Expression::Kind::kSlice : Expression::Kind::kSubscript, std::move(value));
-    for (int i = 0; i < (slice ? 3 : 1); ++i) subscript->children.push_back(std::move(parts[i]));
+    for (int i = 0; i < (slice ? 3 : 1); ++i) adopt(*subscript, std::move(parts[i]));
     return subscript;
   }
 
   // Arguments after "(".
-  Call parse_call() {
-    Call call;
+  void parse_call(Expression& called) {
+    Call& call = called.call;
     while (!accept(")")) {
       if (peek().kind == Kind::kName && tokens_[at_ + 1].kind == Kind::kSymbol && tokens_[at_ + 1].text == "=") {
         std::string name = take().text;
         ++at_;
         call.named.emplace_back(std::move(name), parse_expression());
+        grow(called, *call.named.back().second);
       } else {
         if (!call.named.empty()) fail("a positional argument after a named one");
         call.positional.push_back(parse_expression());
+        grow(called, *call.positional.back());
       }
       if (!is_symbol(")")) expect(",");
     }
-    return call;
   }
 
   ExpressionPtr parse_filters(ExpressionPtr value) {
-    for (Chain chain(*this);; chain.link()) {
+    while (true) {
       if (accept("|")) {
         auto filter = node(Expression::Kind::kFilter, std::move(value));
         filter->name = expect_name();
-        if (accept("(")) filter->call = parse_call();
+        if (accept("(")) parse_call(*filter);
         value = std::move(filter);
       } else if (accept_name("is")) {
         auto test = node(Expression::Kind::kTest, std::move(value));
         test->negated = accept_name("not");
         test->name = expect_name();
         if (accept("(")) {
-          test->call = parse_call();
+          parse_call(*test);
         } else if (begins_argument()) {
           test->call.positional.push_back(parse_postfix(parse_primary()));
+          grow(*test, *test->call.positional.back());
         }
         value = std::move(test);
       } else {

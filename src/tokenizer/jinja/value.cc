@@ -9,6 +9,8 @@ namespace owlet::jinja {
 namespace {
 
 constexpr int kMaxDepth = 100;
+constexpr size_t kMaxWeight = size_t{1} << 40;
+constexpr size_t kOwnWeight = 8;  // of any value
 
 int checked_depth(int deepest_child) {
   if (deepest_child >= kMaxDepth) throw Failure(fmt::format("values nest deeper than {} levels", kMaxDepth));
@@ -30,23 +32,27 @@ const Value* Dict::find(const Value& key) const {
 
 Value Value::list(std::vector<Value> items, bool generator) {
   int deepest = 0;
+  size_t weight = kOwnWeight;
   for (const Value& item : items) {
     refuse_namespace(item);
     deepest = std::max(deepest, item.depth());
+    weight = std::min(kMaxWeight, weight + item.weight());
   }
-  return Value(ListPtr(std::make_shared<const List>(List{std::move(items), generator, checked_depth(deepest)})));
+  return Value(ListPtr(std::make_shared<const List>(List{std::move(items), generator, checked_depth(deepest), weight})));
 }
 
 Value Value::dict(std::vector<std::pair<Value, Value>> entries) {
   int deepest = 0;
+  size_t weight = kOwnWeight;
   for (const auto& [key, value] : entries) {
     if (!key.is_string() && !key.is_number() && !key.is_none()) {
       throw Failure(fmt::format("unhashable type: '{}'", key.type_name()));
     }
     refuse_namespace(value);
     deepest = std::max(deepest, value.depth());
+    weight = std::min(kMaxWeight, weight + key.weight() + value.weight());
   }
-  return Value(DictPtr(std::make_shared<const Dict>(Dict{std::move(entries), checked_depth(deepest)})));
+  return Value(DictPtr(std::make_shared<const Dict>(Dict{std::move(entries), checked_depth(deepest), weight})));
 }
 
 Value Value::function(std::string name, std::function<Value(Arguments&)> call) {
@@ -76,6 +82,11 @@ Value Value::from_json(const OrderedJson& json, bool trusted) {
     }
     default: return None{};
   }
+}
+
+const MarkedText& Value::text() const {
+  if (!is_string()) throw Failure(fmt::format("a string is needed, not '{}'", type_name()));
+  return std::get<TextPtr>(data_)->marked;
 }
 
 int64_t Value::as_int() const {
@@ -110,6 +121,18 @@ int Value::depth() const {
   if (is_list()) return as_list().depth;
   if (is_dict()) return as_dict().depth;
   return 0;
+}
+
+size_t Value::weight() const {
+  if (is_string()) return kOwnWeight + text().bytes().size();
+  if (is_list()) return as_list().weight;
+  if (is_dict()) return as_dict().weight;
+  return kOwnWeight;
+}
+
+std::string Value::brief() const {
+  constexpr size_t kBrief = 1000;
+  return weight() <= kBrief ? repr().bytes() : type_name();
 }
 
 MarkedText Value::str() const {

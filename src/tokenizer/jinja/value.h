@@ -34,10 +34,12 @@ struct List {
   std::vector<Value> items;
   bool generator = false;  // what filters such as selectattr give: it has no length and no JSON
   int depth = 1;
+  size_t weight = 0;
 };
 struct Dict {
   std::vector<std::pair<Value, Value>> entries;  // keys are strings, numbers, booleans or none
   int depth = 1;
+  size_t weight = 0;
   const Value* find(const Value& key) const;
 };
 // A variable that loops may assign to. Never an element of another value, so that no cycle can arise.
@@ -86,7 +88,7 @@ class Value {
   bool is_namespace() const { return holds<std::shared_ptr<Namespace>>(); }
   bool is_function() const { return holds<std::shared_ptr<Function>>(); }
 
-  const MarkedText& text() const { return std::get<TextPtr>(data_)->marked; }
+  const MarkedText& text() const;  // Failure where it is no string
   bool is_html() const { return is_string() && std::get<TextPtr>(data_)->html; }
   const List& as_list() const { return *std::get<ListPtr>(data_); }
   const Dict& as_dict() const { return *std::get<DictPtr>(data_); }
@@ -105,6 +107,11 @@ class Value {
   // repr(): as it prints inside a list.
   MarkedText repr() const;
   int depth() const;
+  // Bytes that walking over all of it meets, what stands in it several times counted as often: a list of a list of a list that each
+  // hold the next one twice is small in memory and endless to print. Saturates.
+  size_t weight() const;
+  // repr(), or the type's name where that would be long: for messages.
+  std::string brief() const;
 
  private:
   struct Text {
