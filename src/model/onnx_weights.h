@@ -1,0 +1,21 @@
+// A model's tensors as ONNX initializers: dequantized, or as signed bytes with a scale for each output. Matrices stand as MatMul
+// wants them, inputs first, and rotated rows in the order of halves. Contents are made while they are written, one matrix at a time.
+#pragma once
+
+#include <string>
+
+#include "io/onnx.h"
+#include "model/stored.h"
+
+namespace owlet {
+
+// `stored` lives on in the tensors. All float32: [O, I] (or [O]) as it is, and [I, O].
+OnnxTensor float_rows(const StoredTensor& stored);
+OnnxTensor float_columns(const StoredTensor& stored);
+
+// weight[o, i] ≈ q[o, i] · scale[o], scale = max |weight[o]| / 127: int8 [O, I], int8 [I, O], float32 [O].
+OnnxTensor int8_rows(const StoredTensor& stored);
+OnnxTensor int8_columns(const StoredTensor& stored);
+OnnxTensor int8_scales(const StoredTensor& stored);
+
+}  // namespace owlet
