@@ -25,7 +25,7 @@ uint64_t element_bytes(OnnxType type) {
   switch (type) {
     case OnnxType::kFloat: return 4;
     case OnnxType::kInt64: return 8;
-    case OnnxType::kInt8:
+    case OnnxType::kUint8:
     case OnnxType::kBool: return 1;
   }
   return 0;

@@ -27,7 +27,7 @@ constexpr int64_t kOnnxOpset = 17;  // runtimes since 2022 know it
 constexpr int64_t kOnnxIrVersion = 8;
 constexpr uint64_t kOnnxInlineLimit = 2'000'000'000;
 
-enum class OnnxType : int32_t { kFloat = 1, kInt8 = 3, kInt64 = 7, kBool = 9 };  // ONNX's numbers
+enum class OnnxType : int32_t { kFloat = 1, kUint8 = 2, kInt64 = 7, kBool = 9 };  // ONNX's numbers
 
 using OnnxDim = std::variant<int64_t, std::string>;  // a size, or the name of one that is known when the graph runs
 using OnnxAttribute = std::pair<std::string, std::variant<int64_t, std::vector<int64_t>>>;

@@ -87,7 +87,7 @@ Value Exporter::int8_product(const Value& x, const Value& quantized_IO, const Va
   const auto [it, fresh] = quantized_.try_emplace(x);
   if (fresh) it->second = g_.quantize(x);
   const std::vector<Value>& q = it->second;
-  const Value sum = g_.to_float(g_.op("MatMulInteger", {q[0], quantized_IO, q[2]}));
+  const Value sum = g_.to_float(g_.op("MatMulInteger", {q[0], quantized_IO, q[2], g_.byte(kInt8Zero)}));
   return g_.multiply(sum, g_.multiply(q[1], scale_O));
 }
 
@@ -105,7 +105,10 @@ Value Exporter::linear(const Value& x, const Linear& linear) {
 Value Exporter::embed() {
   const StoredTensor table = stored(model_.weights.embedding_VD);
   Value x = g_.gather(g_.tensor(int8_ ? int8_rows(table) : float_rows(table)), "input_ids");
-  if (int8_) x = g_.multiply(g_.to_float(x), g_.unsqueeze(g_.gather(g_.tensor(int8_scales(table)), "input_ids"), {-1}));
+  if (int8_) {
+    const Value scale_BT1 = g_.unsqueeze(g_.gather(g_.tensor(int8_scales(table)), "input_ids"), {-1});
+    x = g_.multiply(g_.subtract(g_.to_float(x), g_.number(kInt8Zero)), scale_BT1);
+  }
   return g_.scale(x, config_.embedding_scale);
 }
 

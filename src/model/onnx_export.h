@@ -16,7 +16,7 @@ namespace owlet {
 
 enum class OnnxWeights : uint8_t {
   kF32,
-  kInt8,  // matrices in int8, a scale for each output; what they multiply in uint8, a scale for each call (DynamicQuantizeLinear)
+  kInt8,  // matrices in 8 bits with a scale for each output; what they multiply too, with one for each call (DynamicQuantizeLinear)
 };
 
 // Writes FILE, and FILE_data beside it where the model has more than 2 GB. Weights of any type are fine; adapters must be merged.

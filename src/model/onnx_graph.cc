@@ -31,6 +31,10 @@ OnnxGraph::Value OnnxGraph::integer(int64_t value) {
   return tensor({fmt::format("int64_{}", value), OnnxType::kInt64, {}, bytes_of(std::vector{value})});
 }
 
+OnnxGraph::Value OnnxGraph::byte(uint8_t value) {
+  return tensor({fmt::format("uint8_{}", value), OnnxType::kUint8, {}, bytes_of(std::vector{value})});
+}
+
 OnnxGraph::Value OnnxGraph::integers(const std::vector<int64_t>& values) {
   return tensor({fmt::format("int64s_{}", fmt::join(values, "_")), OnnxType::kInt64, {static_cast<int64_t>(values.size())}, bytes_of(values)});
 }

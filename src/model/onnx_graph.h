@@ -24,6 +24,7 @@ class OnnxGraph {
   // Constants; the same one is stored once.
   Value number(float value);
   Value integer(int64_t value);
+  Value byte(uint8_t value);
   Value integers(const std::vector<int64_t>& values);
   Value floats(const std::string& name, const std::vector<float>& values);
   Value tensor(OnnxTensor tensor);

@@ -24,13 +24,13 @@ float scale_of(const std::vector<float>& x) {
 // What is stored of a row.
 std::vector<float> as_floats(const std::vector<float>& x) { return x; }
 
-std::vector<int8_t> as_int8(const std::vector<float>& x) {
+std::vector<uint8_t> as_int8(const std::vector<float>& x) {
   const float scale = scale_of(x);
-  std::vector<int8_t> q;
+  std::vector<uint8_t> q;
   q.reserve(x.size());
   for (const float value : x) {
     const float code = scale > 0 ? std::nearbyint(value / scale) : 0.0f;
-    q.push_back(std::isfinite(code) ? static_cast<int8_t>(std::clamp(code, -127.0f, 127.0f)) : int8_t{0});
+    q.push_back(static_cast<uint8_t>(kInt8Zero + (std::isfinite(code) ? static_cast<int>(std::clamp(code, -127.0f, 127.0f)) : 0)));
   }
   return q;
 }
@@ -84,11 +84,11 @@ OnnxTensor float_columns(const StoredTensor& stored) {
 }
 
 OnnxTensor int8_rows(const StoredTensor& stored) {
-  return {stored.name() + "_quantized", OnnxType::kInt8, dims_of(stored.shape(), false), rows<int8_t, as_int8>(stored)};
+  return {stored.name() + "_quantized", OnnxType::kUint8, dims_of(stored.shape(), false), rows<uint8_t, as_int8>(stored)};
 }
 
 OnnxTensor int8_columns(const StoredTensor& stored) {
-  return {stored.name() + "_quantized", OnnxType::kInt8, dims_of(stored.shape(), true), columns<int8_t, as_int8>(stored)};
+  return {stored.name() + "_quantized", OnnxType::kUint8, dims_of(stored.shape(), true), columns<uint8_t, as_int8>(stored)};
 }
 
 OnnxTensor int8_scales(const StoredTensor& stored) {
