@@ -6,6 +6,7 @@
 #include "apps/onnx_folder.h"
 #include "apps/peft.h"
 #include "apps/progress.h"
+#include "io/onnx.h"
 #include "model/group_heads.h"
 #include "quant/blocks.h"
 
@@ -18,7 +19,8 @@ struct ConvertOptions {
   std::string to;
   std::string type = "f16";
   bool type_is_default = true;
-  bool onnx = false;
+  std::string default_onnx_type = "f32";
+  bool onnx = false;     // the folder is for ONNX runtimes
   int64_t kv_heads = 0;  // 0: as many as it has
   std::string rope_scaling;
   std::vector<std::string> adapters;  // merged
@@ -26,7 +28,10 @@ struct ConvertOptions {
 
 int64_t size_on_disk(const fs::path& path) {
   std::error_code code;
-  if (!fs::is_directory(path, code)) return static_cast<int64_t>(fs::file_size(path, code));
+  if (!fs::is_directory(path, code)) {
+    const fs::path data = onnx_data_path(path);
+    return static_cast<int64_t>(fs::file_size(path, code) + (fs::exists(data, code) ? fs::file_size(data, code) : 0));
+  }
   int64_t total = 0;
   for (const auto& entry : fs::recursive_directory_iterator(path, code)) {
     if (entry.is_regular_file(code)) total += static_cast<int64_t>(entry.file_size(code));
@@ -50,7 +55,10 @@ void print_result(const ConvertOptions& options, const Model& model, const std::
 }
 
 Status convert_to_onnx(const ConvertOptions& options) {
-  const std::string type = options.type_is_default ? "f32" : options.type;
+  if (fs::path(options.to).extension() == ".gguf") {
+    return Error{ErrorCode::kInvalidArgument, fmt::format("{} would be a GGUF file", options.to), "--onnx wants a folder"};
+  }
+  const std::string type = options.type_is_default ? options.default_onnx_type : options.type;
   OWLET_ASSIGN(const ChatModel chat, load_and_change(options));
   OWLET_TRY(save_onnx_model(chat, options.to, type));
   print_result(options, *chat.model, type);
@@ -95,6 +103,7 @@ Command quantize_command() {
           [](CLI::App& app) {
             auto options = std::make_shared<ConvertOptions>();
             options->type = "q8_0";
+            options->default_onnx_type = "int8";
             return declare(app, std::move(options), "q8_0, q6_k, q5_0, q4_0, iq4_nl, f16, bf16 or f32");
           }};
 }

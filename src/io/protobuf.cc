@@ -1,11 +1,9 @@
 #include "io/protobuf.h"
 
-#include <bit>
-
 namespace owlet {
 namespace {
 
-enum Kind : uint32_t { kVarint = 0, kLength = 2, kFourBytes = 5 };
+enum Kind : uint32_t { kVarint = 0, kLength = 2 };
 
 }  // namespace
 
@@ -17,12 +15,6 @@ void ProtoMessage::add_varint(uint64_t value) {
 void ProtoMessage::add_int(uint32_t field, int64_t value) {
   add_varint(field << 3 | kVarint);
   add_varint(static_cast<uint64_t>(value));
-}
-
-void ProtoMessage::add_float(uint32_t field, float value) {
-  add_varint(field << 3 | kFourBytes);
-  const auto bits = std::bit_cast<uint32_t>(value);
-  for (int shift = 0; shift < 32; shift += 8) bytes_ += static_cast<char>(bits >> shift);
 }
 
 void ProtoMessage::begin_bytes(uint32_t field, uint64_t size) {
