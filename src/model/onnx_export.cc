@@ -68,8 +68,9 @@ void Exporter::declare() {
   writer_.add_output("logits", OnnxType::kFloat, {batch, sequence, config_.vocab_size});
   for (int64_t i = 0; i < config_.n_layers; ++i) {
     for (const char* part : {"key", "value"}) {
-      writer_.add_input(fmt::format("past_key_values.{}.{}", i, part), OnnxType::kFloat, {batch, config_.n_kv_heads, past, config_.head_dim});
-      writer_.add_output(fmt::format("present.{}.{}", i, part), OnnxType::kFloat, {batch, config_.n_kv_heads, total, config_.head_dim});
+      const auto dims = [&](const OnnxDim& length) { return std::vector<OnnxDim>{batch, config_.n_kv_heads, length, config_.head_dim}; };
+      writer_.add_input(fmt::format("past_key_values.{}.{}", i, part), OnnxType::kFloat, dims(past));
+      writer_.add_output(fmt::format("present.{}.{}", i, part), OnnxType::kFloat, dims(total));
     }
   }
 }
@@ -148,11 +149,11 @@ Value Exporter::frequencies(Rotation rotation) {
     return g_.op("Where", {g_.op("Greater", {reach(), g_.number(static_cast<float>(original))}), stretched, plain});
   }
   // theta · stretch^(R / (R − 2)) in place of theta is stretch^(−2i / (R − 2)) times the i-th frequency.
-  const auto n = static_cast<float>(original), factor = static_cast<float>(rope.factor);
+  const auto n = static_cast<float>(original), n_rotated = static_cast<float>(config_.rotary_dim());
   const Value lengths = g_.op("Div", {g_.op("Max", {reach(), g_.number(n)}), g_.number(n)});
-  const Value stretch = g_.subtract(g_.scale(lengths, rope.factor), g_.number(factor - 1));
+  const Value stretch = g_.subtract(g_.scale(lengths, rope.factor), g_.number(static_cast<float>(rope.factor - 1)));
   std::vector<float> powers;
-  for (int64_t i = 0; i < config_.rotary_dim(); i += 2) powers.push_back(-static_cast<float>(i) / static_cast<float>(config_.rotary_dim() - 2));
+  for (int64_t i = 0; i < config_.rotary_dim(); i += 2) powers.push_back(-static_cast<float>(i) / (n_rotated - 2));
   return g_.multiply(plain, g_.op("Pow", {stretch, g_.floats("stretch_powers", powers)}));
 }
 

@@ -36,7 +36,8 @@ OnnxGraph::Value OnnxGraph::byte(uint8_t value) {
 }
 
 OnnxGraph::Value OnnxGraph::integers(const std::vector<int64_t>& values) {
-  return tensor({fmt::format("int64s_{}", fmt::join(values, "_")), OnnxType::kInt64, {static_cast<int64_t>(values.size())}, bytes_of(values)});
+  std::string name = fmt::format("int64s_{}", fmt::join(values, "_"));
+  return tensor({std::move(name), OnnxType::kInt64, {static_cast<int64_t>(values.size())}, bytes_of(values)});
 }
 
 OnnxGraph::Value OnnxGraph::floats(const std::string& name, const std::vector<float>& values) {

@@ -42,7 +42,8 @@ class OnnxGraph {
   Value to_float(const Value& x) { return cast(x, OnnxType::kFloat); }
   Value cast(const Value& x, OnnxType type) { return op("Cast", {x}, {{"to", static_cast<int64_t>(type)}}); }
   Value concat(const std::vector<Value>& parts, int64_t axis, std::string result = {});
-  Value reshape(const Value& x, const std::vector<int64_t>& dims) { return op("Reshape", {x, integers(dims)}); }  // 0: as it was, −1: the rest
+  // 0 in dims: as it was; −1: the rest.
+  Value reshape(const Value& x, const std::vector<int64_t>& dims) { return op("Reshape", {x, integers(dims)}); }
   Value transpose(const Value& x, const std::vector<int64_t>& order) { return op("Transpose", {x}, {{"perm", order}}); }
   Value unsqueeze(const Value& x, const std::vector<int64_t>& axes) { return op("Unsqueeze", {x, integers(axes)}); }
   Value gather(const Value& table, const Value& rows) { return op("Gather", {table, rows}); }
