@@ -60,6 +60,8 @@ check "the tiny model's golden text" contains "The owl says owl owl." "$owlet" g
 check "quantize q8_0" "$owlet" quantize $model q8.gguf
 check "quantize q4_0" "$owlet" quantize $model q4.gguf --type q4_0
 check "convert to GGUF and back" bash -c "'$owlet' convert $model m.gguf --type f32 && '$owlet' convert m.gguf back --type f32 && cmp $model/model.safetensors back/model.safetensors"
+check "convert to ONNX" bash -c "'$owlet' convert $model web --onnx && '$owlet' convert $model web --onnx --type int8 && test -s web/onnx/model.onnx -a -s web/onnx/model_quantized.onnx -a -s web/config.json -a -s web/tokenizer.json"
+check "ONNX in a type that it has not is refused" fails_with "choose f32 or int8" "$owlet" convert $model m.onnx --type q4_0
 check "the quantized one says the same" contains "The owl says owl owl." "$owlet" generate -m q8.gguf --temperature 0 -p "What does the owl say?"
 check "1 and 2 threads" bash -c "[ \"\$('$owlet' generate -m q8.gguf --threads 1 --seed 5 --temperature 1 --raw -p The)\" = \"\$('$owlet' generate -m q8.gguf --threads 2 --seed 5 --temperature 1 --raw -p The)\" ]"
 

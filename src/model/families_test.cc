@@ -3,16 +3,20 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <cstdlib>
 #include <cstring>
 #include <numeric>
 
 #include "core/random.h"
 #include "core/thread_pool.h"
+#include "io/safetensors.h"
 #include "kernels/backend.h"
 #include "model/architecture.h"
 #include "model/group_heads.h"
 #include "model/load.h"
+#include "model/onnx_export.h"
 #include "model/tape.h"
+#include "model/test_onnx_interpreter.h"
 
 namespace owlet {
 namespace {
@@ -245,6 +249,167 @@ TEST(Families, ConfigsThatMakeNoSenseAreRefusedByName) {
   EXPECT_THAT(error_of({{"model_type", "granite"}, {"logits_scaling", 0}}), HasSubstr("'logits_scaling' is 0"));
   EXPECT_THAT(error_of({{"model_type", "smollm3"}, {"no_rope_layers", {1}}}), HasSubstr("'no_rope_layers'"));
   EXPECT_THAT(error_of({{"model_type", "llama"}, {"attention_bias", "yes"}}), HasSubstr("'attention_bias' must be true or false"));
+}
+
+// ---- ONNX -----------------------------------------------------------------------------------------------------------
+
+testing_onnx::OnnxFile exported(const Model& model, OnnxWeights weights) {
+  const fs::path file = fs::path(testing::TempDir()) / "owlet_families_test.onnx";
+  const Status status = save_onnx(model, file, weights);
+  EXPECT_TRUE(status.ok()) << status.error().to_string();
+  return testing_onnx::read_onnx(file);
+}
+
+// One text through a graph, piece by piece, with padding before it.
+class OnnxText {
+ public:
+  OnnxText(const testing_onnx::OnnxFile& graph, int64_t padding) : graph_(graph) {
+    for (const auto& input : graph.inputs) {
+      if (input.name.starts_with("past_")) cache_[input.name] = {{1, std::stoll(input.dims[1]), 0, std::stoll(input.dims[3])}, {}};
+    }
+    std::vector<int32_t> pads(static_cast<size_t>(padding), 0);
+    mask_.assign(pads.size(), 0.0);
+    if (padding > 0) call(pads, {pads.begin(), pads.end()});
+  }
+  // Logits of each token.
+  std::vector<double> step(std::span<const int32_t> tokens) {
+    std::vector<double> positions(tokens.size());
+    std::iota(positions.begin(), positions.end(), static_cast<double>(done_));
+    done_ += tokens.size();
+    mask_.resize(mask_.size() + tokens.size(), 1.0);
+    return call(tokens, positions);
+  }
+
+ private:
+  std::vector<double> call(std::span<const int32_t> tokens, std::vector<double> positions) {
+    const auto row = [](std::vector<double> x) { return testing_onnx::Array{{1, static_cast<int64_t>(x.size())}, std::move(x)}; };
+    std::map<std::string, testing_onnx::Array> inputs = cache_;
+    inputs["input_ids"] = row({tokens.begin(), tokens.end()});
+    inputs["attention_mask"] = row(mask_);
+    inputs["position_ids"] = row(std::move(positions));
+    auto values = testing_onnx::run(graph_, std::move(inputs));
+    for (auto& [name, array] : cache_) array = values.at("present" + name.substr(name.find('.')));
+    return values.at("logits").x;
+  }
+  const testing_onnx::OnnxFile& graph_;
+  std::map<std::string, testing_onnx::Array> cache_;
+  std::vector<double> mask_;
+  size_t done_ = 0;
+};
+
+TEST(Onnx, GraphsComputeWhatTheModelDoesWholeInPiecesAndPadded) {
+  const std::vector<int32_t> tokens = some_tokens(20);
+  ThreadPool pool(1);
+  const auto ops = make_cpu_ops(pool);
+  for (const Family& family : families()) {
+    const Model model = random_model(config_of(family), DType::kF32);
+    const testing_onnx::OnnxFile graph = exported(model, OnnxWeights::kF32);
+    const auto compare = [&](const std::vector<size_t>& chunks, int64_t padding) {
+      const std::span text = std::span(tokens).first(std::accumulate(chunks.begin(), chunks.end(), size_t{0}));
+      const auto expected = paged_logits({**ops}, model, {text.begin(), text.end()}, {text.size()});
+      OnnxText onnx(graph, padding);
+      std::vector<double> logits;
+      size_t done = 0;
+      for (const size_t chunk : chunks) {
+        const auto piece = onnx.step(text.subspan(done, chunk));
+        logits.insert(logits.end(), piece.begin(), piece.end());
+        done += chunk;
+      }
+      ASSERT_EQ(logits.size(), expected.size());
+      for (size_t i = 0; i < logits.size(); ++i) ASSERT_NEAR(logits[i], expected[i], 1e-4 * (1 + std::abs(expected[i]))) << family.name << " " << i;
+    };
+    compare({20}, 0);
+    compare({5, 1, 1, 7}, 0);  // within the context before it was stretched
+    compare({9, 1}, 3);
+  }
+}
+
+TEST(Onnx, NamesAndShapesAreOptimums) {
+  const auto names = [](const auto& values) {
+    std::vector<std::string> out;
+    for (const auto& value : values) out.push_back(value.name);
+    return out;
+  };
+  const testing_onnx::OnnxFile graph = exported(random_model(config_of(families()[5]), DType::kF32), OnnxWeights::kF32);  // qwen3
+  using testing::ElementsAre;
+  EXPECT_THAT(names(graph.inputs), ElementsAre("input_ids", "attention_mask", "position_ids", "past_key_values.0.key", "past_key_values.0.value",
+                                               "past_key_values.1.key", "past_key_values.1.value"));
+  EXPECT_THAT(names(graph.outputs), ElementsAre("logits", "present.0.key", "present.0.value", "present.1.key", "present.1.value"));
+  EXPECT_THAT(graph.inputs[0].dims, ElementsAre("batch_size", "sequence_length"));
+  EXPECT_THAT(graph.inputs[1].dims, ElementsAre("batch_size", "total_sequence_length"));
+  EXPECT_THAT(graph.inputs[3].dims, ElementsAre("batch_size", "1", "past_sequence_length", "8"));
+  EXPECT_THAT(graph.outputs[0].dims, ElementsAre("batch_size", "sequence_length", "23"));
+  EXPECT_THAT(graph.outputs[4].dims, ElementsAre("batch_size", "1", "total_sequence_length", "8"));
+  EXPECT_EQ(graph.inputs[2].type, 7);
+  EXPECT_EQ(graph.outputs[0].type, 1);
+}
+
+TEST(Onnx, TiedTablesAreStoredOnceAndMatricesTurned) {
+  ModelConfig config = config_of(families()[0]);
+  config.tie_embeddings = true;
+  const Model model = random_model(config, DType::kF32);
+  for (const OnnxWeights weights : {OnnxWeights::kF32, OnnxWeights::kInt8}) {
+    const testing_onnx::OnnxFile graph = exported(model, weights);
+    const bool int8 = weights == OnnxWeights::kInt8;
+    int64_t tables = 0;
+    for (const auto& [name, tensor] : graph.tensors) tables += testing_onnx::product(tensor.dims) == 23 * 16;
+    EXPECT_EQ(tables, 1);
+    EXPECT_EQ(graph.tensors.at(std::string("model.embed_tokens.weight") + (int8 ? "_quantized" : "")).dims, (std::vector<int64_t>{23, 16}));
+    EXPECT_EQ(graph.tensors.at(std::string("model.layers.1.mlp.down_proj.weight") + (int8 ? "_quantized" : "")).dims, (std::vector<int64_t>{20, 16}));
+  }
+}
+
+TEST(Onnx, CodesAreWithinHalfAStepAndLogitsNear) {
+  const std::vector<int32_t> tokens = some_tokens(12);
+  for (const Family& family : families()) {
+    const Model model = random_model(config_of(family), DType::kF32);
+    const testing_onnx::OnnxFile exact = exported(model, OnnxWeights::kF32), rounded = exported(model, OnnxWeights::kInt8);
+    int64_t n_matrices = 0;
+    for (const auto& [name, tensor] : rounded.tensors) {
+      if (!name.ends_with("_quantized")) continue;
+      const std::string plain = name.substr(0, name.size() - std::strlen("_quantized"));
+      const auto codes = tensor.values<uint8_t>();
+      const auto scales = rounded.tensors.at(plain + "_scale").values<float>(), weights = exact.tensors.at(plain).values<float>();
+      const bool is_table = plain == "model.embed_tokens.weight";
+      const auto columns = static_cast<size_t>(tensor.dims[1]);
+      ASSERT_EQ(codes.size(), weights.size());
+      for (size_t i = 0; i < codes.size(); ++i) {
+        const float scale = scales[is_table ? i / columns : i % columns];
+        ASSERT_NEAR((codes[i] - 128) * scale, weights[i], 0.5001f * scale) << family.name << " " << plain;
+      }
+      ++n_matrices;
+    }
+    EXPECT_EQ(n_matrices, 2 * 7 + (model.config.tie_embeddings ? 1 : 2)) << family.name;
+    const auto expected = OnnxText(exact, 0).step(tokens), logits = OnnxText(rounded, 0).step(tokens);
+    double square = 0, error = 0;
+    for (size_t i = 0; i < logits.size(); ++i) {
+      square += expected[i] * expected[i];
+      error += (logits[i] - expected[i]) * (logits[i] - expected[i]);
+    }
+    EXPECT_LT(std::sqrt(error / square), 0.1) << family.name;  // rows of 16 random numbers average little out
+    EXPECT_GT(error, 0) << family.name;
+  }
+}
+
+TEST(Onnx, NumbersFromOutside) {
+  const char* from_environment = std::getenv("OWLET_GOLDEN");
+  const fs::path golden = fs::path(from_environment ? from_environment : "../shared/golden") / "hf";
+  if (!fs::exists(golden)) GTEST_SKIP() << "no golden files";
+  for (const auto& entry : fs::directory_iterator(golden)) {
+    if (!fs::exists(entry.path() / "expected.safetensors")) continue;
+    const auto model = load_model(entry.path());
+    const auto expected = read_safetensors(entry.path() / "expected.safetensors");
+    ASSERT_TRUE(model.ok() && expected.ok()) << entry.path();
+    const Tensor& theirs = expected->at("logits_first20");  // [2, 20, V]
+    const auto ours = OnnxText(exported(*model, OnnxWeights::kF32), 0).step(expected->at("input_ids").span<int32_t>().first(20));
+    ASSERT_EQ(static_cast<int64_t>(ours.size()), theirs.numel() / 2);
+    double most = 0, error = 0;
+    for (size_t i = 0; i < ours.size(); ++i) {
+      most = std::max(most, std::abs(static_cast<double>(theirs.f32()[i])));
+      error = std::max(error, std::abs(ours[i] - static_cast<double>(theirs.f32()[i])));
+    }
+    EXPECT_LT(error, 1e-4 * most) << entry.path();
+  }
 }
 
 }  // namespace

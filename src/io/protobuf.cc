@@ -1,0 +1,30 @@
+#include "io/protobuf.h"
+
+namespace owlet {
+namespace {
+
+enum Kind : uint32_t { kVarint = 0, kLength = 2 };
+
+}  // namespace
+
+void ProtoMessage::add_varint(uint64_t value) {
+  for (; value >= 0x80; value >>= 7) bytes_ += static_cast<char>(value | 0x80);
+  bytes_ += static_cast<char>(value);
+}
+
+void ProtoMessage::add_int(uint32_t field, int64_t value) {
+  add_varint(field << 3 | kVarint);
+  add_varint(static_cast<uint64_t>(value));
+}
+
+void ProtoMessage::begin_bytes(uint32_t field, uint64_t size) {
+  add_varint(field << 3 | kLength);
+  add_varint(size);
+}
+
+void ProtoMessage::add_bytes(uint32_t field, std::string_view bytes) {
+  begin_bytes(field, bytes.size());
+  bytes_ += bytes;
+}
+
+}  // namespace owlet
