@@ -269,12 +269,12 @@ uint64_t bytes_kept(const HubFile& file, const fs::path& to) {
   return file.sha256.empty() || file.sha256 == pieces->version ? pieces->total() : 0;
 }
 
-Result<bool> is_same_file(const HubFile& file, const fs::path& path) {
+Result<bool> is_same_file(const HubFile& file, const fs::path& path, const std::atomic<bool>* cancelled) {
   std::error_code code;
   if (!fs::is_regular_file(path, code) || fs::file_size(path, code) != file.size) return false;
   if (file.size == 0) return true;
   if (file.sha256.empty()) return false;
-  OWLET_ASSIGN(const std::string sha256, sha256_of_file(path));
+  OWLET_ASSIGN(const std::string sha256, sha256_of_file(path, cancelled));
   return sha256 == file.sha256;
 }
 

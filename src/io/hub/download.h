@@ -24,7 +24,7 @@ uint64_t bytes_kept(const HubFile& file, const std::filesystem::path& to);
 
 // Whether what lies at `path` is `file`, as far as the hub lets us tell: its size, and its SHA-256 where it gives one. Without one
 // only an empty file can be told.
-Result<bool> is_same_file(const HubFile& file, const std::filesystem::path& path);
+Result<bool> is_same_file(const HubFile& file, const std::filesystem::path& path, const std::atomic<bool>* cancelled = nullptr);
 
 // Fetches to `to`, whose folder is made. Errors: those of the hub; kCorrupt where the bytes differ from their SHA-256 twice; kTooLarge
 // where the disk is full. What was received is kept for another call, but for kCorrupt.

@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "core/json.h"
+#include "core/printable.h"
 #include "io/hub/sha256.h"
 
 namespace owlet {
@@ -20,18 +21,11 @@ constexpr double kLongestPause = 30;
 
 bool is_redirect(int status) { return status == 301 || status == 302 || status == 303 || status == 307 || status == 308; }
 
-// A server's words for a terminal: one line without control characters.
-std::string printable(std::string_view text, size_t most) {
-  std::string result;
-  for (const char c : text.substr(0, most)) result += static_cast<unsigned char>(c) < 0x20 || c == 0x7f ? ' ' : c;
-  return result;
-}
-
 // The reason that the hub gives: a header, or {"error": …}.
 std::string reason_of(const HttpReply& reply) {
-  if (const std::string_view header = reply.header("x-error-message"); !header.empty()) return printable(header, 300);
+  if (const std::string_view header = reply.header("x-error-message"); !header.empty()) return printable_line(header, 300);
   if (const auto json = parse_json(reply.error_text); json.ok()) {
-    if (const auto text = get_string(*json, "error"); text.ok()) return printable(*text, 300);
+    if (const auto text = get_string(*json, "error"); text.ok()) return printable_line(*text, 300);
   }
   return {};
 }
@@ -118,13 +112,13 @@ Status check_repository_name(std::string_view name) {
   };
   const size_t slash = name.find('/');
   if (slash != std::string_view::npos && good(name.substr(0, slash)) && good(name.substr(slash + 1))) return {};
-  return Error{ErrorCode::kInvalidArgument, fmt::format("'{}' is not the name of a repository", printable(name, 200)),
+  return Error{ErrorCode::kInvalidArgument, fmt::format("'{}' is not the name of a repository", printable_line(name, 200)),
                "it reads ORG/NAME, as in HuggingFaceTB/SmolLM2-135M-Instruct"};
 }
 
 Status check_hub_path(std::string_view path) {
   const auto bad = [&](const char* why) {
-    return make_error(ErrorCode::kCorrupt, "the hub lists a file named '{}': {}", printable(path, 200), why);
+    return make_error(ErrorCode::kCorrupt, "the hub lists a file named '{}': {}", printable_line(path, 200), why);
   };
   if (path.empty() || path.size() > 1024) return bad("no sane length");
   for (const char c : path) {

@@ -37,12 +37,14 @@ struct TestRequest {
 
 class TestConnection {
  public:
-  explicit TestConnection(int fd) : fd_(fd) {}
+  explicit TestConnection(int fd, size_t bytes_per_second = 0) : fd_(fd), bytes_per_second_(bytes_per_second) {}
   bool send(std::string_view bytes) const {
+    const size_t most = bytes_per_second_ == 0 ? bytes.size() : std::max<size_t>(1, bytes_per_second_ / 20);
     while (!bytes.empty()) {
-      const ssize_t n = ::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+      const ssize_t n = ::send(fd_, bytes.data(), std::min(most, bytes.size()), MSG_NOSIGNAL);
       if (n <= 0) return false;
       bytes.remove_prefix(static_cast<size_t>(n));
+      if (bytes_per_second_ > 0) std::this_thread::sleep_for(std::chrono::milliseconds(50));
     }
     return true;
   }
@@ -56,6 +58,7 @@ class TestConnection {
 
  private:
   int fd_;
+  size_t bytes_per_second_;
 };
 
 class TestHubServer {
@@ -101,6 +104,7 @@ class TestHubServer {
   std::string token;                  // asked for where it is not empty
   bool knows_ranges = true;
   bool names_digests = true;          // X-Linked-ETag
+  size_t bytes_per_second = 0;        // on each connection; 0: as fast as it goes
 
   std::vector<TestRequest> requests() const {
     const std::lock_guard lock(mutex_);
@@ -160,7 +164,7 @@ class TestHubServer {
       const std::lock_guard lock(mutex_);
       requests_.push_back(request);
     }
-    const TestConnection connection(fd);
+    const TestConnection connection(fd, bytes_per_second);
     if (!fault || !fault(request, connection)) serve(request, connection);
   }
 
