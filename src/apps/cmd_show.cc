@@ -22,7 +22,7 @@ constexpr size_t kTemplateRows = 6;
 
 std::string bytes(int64_t n) { return format_bytes(static_cast<double>(n)); }
 void heading(const char* text) { fmt::print("\n{}\n", text); }
-void line(const char* label, const std::string& text) { fmt::print("  {:<14}{}\n", label, text); }
+void line(const char* label, const std::string& text) { fmt::print("  {:<16}{}\n", label, text); }
 
 void show_architecture(const ModelConfig& c) {
   heading("Architecture");
@@ -50,7 +50,7 @@ std::string in_words(const Tokenizer& tokenizer, int32_t id) {
 void wrapped(const char* label, const std::vector<std::string>& words) {
   std::string row;
   for (const std::string& word : words) {
-    if (!row.empty() && 16 + row.size() + word.size() > kWidth) {
+    if (!row.empty() && 18 + row.size() + word.size() > kWidth) {
       line(label, row);
       label = "";
       row.clear();
@@ -125,7 +125,7 @@ std::vector<std::pair<DType, OfType>> types_of(const Model& model) {
 void show_types(const Model& model) {
   heading("Types");
   for (const auto& [dtype, of_type] : types_of(model)) {
-    fmt::print("  {:<14}{:>5} tensors  {:>10}\n", to_string(dtype), format_count(of_type.tensors), bytes(of_type.bytes));
+    fmt::print("  {:<16}{:>10}  {} tensors\n", to_string(dtype), bytes(of_type.bytes), format_count(of_type.tensors));
   }
 }
 
@@ -135,9 +135,9 @@ void show_memory(const ChatModel& chat) {
   const MachineMemory memory = machine_memory();
   heading("Memory");
   line("weights", fmt::format("{:>10}  mapped from the file", bytes(plan.weights)));
-  line("keys, values", fmt::format("{:>10}  a thousand tokens", bytes(1000 * plan.kv_per_token)));
+  line("keys, values", fmt::format("{:>10}  for a thousand tokens", bytes(1000 * plan.kv_per_token)));
   line("activations", fmt::format("{:>10}", bytes(plan.activations)));
-  line("peak", fmt::format("{:>10}  one answer, {} tokens of context", bytes(plan.peak()), format_count(size.context)));
+  line("peak", fmt::format("{:>10}  for one answer in {} tokens of context", bytes(plan.peak()), format_count(size.context)));
   line("this machine", fmt::format("{:>10}  free of {}", bytes(memory.available), bytes(memory.total)));
   const Status fits = check_memory(chat.id, *chat.model, size, memory.available);
   if (!fits.ok()) fmt::print("\n  It does not fit: {}\n", fits.error().hint);

@@ -7,6 +7,7 @@
 #include "apps/load_chat_model.h"
 #include "apps/progress.h"
 #include "apps/store.h"
+#include "core/json.h"
 #include "core/printable.h"
 #include "model/load.h"
 

@@ -71,7 +71,7 @@ std::string name_of_gguf(const std::string& folder, const fs::path& gguf, const 
 void list_folder(const fs::path& folder, const std::string& name, std::vector<StoredModel>& models) {
   std::error_code code;
   const std::vector<fs::path> ggufs = ggufs_of(folder);
-  StoredModel whole{.name = name, .path = folder, .changed = {}};
+  StoredModel whole{.name = name, .path = folder, .changed = fs::file_time_type::min()};
   for (const fs::path& file : files_of(folder)) {
     const fs::path path = folder / file;
     const auto bytes = static_cast<int64_t>(fs::file_size(path, code));

@@ -92,7 +92,7 @@ class Transfer {
 };
 
 Status Transfer::run() {
-  const Pieces pieces = part_.pieces();
+  const ReceivedPieces pieces = part_.pieces();
   const auto wanted = static_cast<int>(std::min<size_t>(pieces.received.size(), 64));
   std::vector<std::thread> threads;
   working_ = std::clamp(options_.connections, 1, std::max(1, wanted));
@@ -136,7 +136,7 @@ bool Transfer::wait_for_ranges() {
 }
 
 std::optional<size_t> Transfer::claim() {
-  const Pieces pieces = part_.pieces();
+  const ReceivedPieces pieces = part_.pieces();
   const std::lock_guard lock(mutex_);
   while (next_ < pieces.received.size() && pieces.complete(next_)) ++next_;
   return next_ < pieces.received.size() ? std::optional(next_++) : std::nullopt;
@@ -179,7 +179,7 @@ Status Transfer::fetch(HttpClient& client, size_t piece) {
 }
 
 Status Transfer::fetch_once(HttpClient& client, Attempt& attempt, std::string& retry_after) {
-  const Pieces pieces = part_.pieces();
+  const ReceivedPieces pieces = part_.pieces();
   attempt.range = {pieces.begin(attempt.piece) + pieces.received[attempt.piece], pieces.end(attempt.piece)};
   const bool whole = attempt.range.begin == 0 && attempt.range.end == file_.size;
   auto reply = hub_.get_file(client, repository_, file_.path, whole ? std::nullopt : std::optional(attempt.range),

@@ -152,7 +152,7 @@ TEST_F(Download, WhatWasKeptOfAnotherVersionIsNotUsed) {
   cancelled = false;
   fs::create_directories(to.parent_path());
   ASSERT_TRUE(write_file(part, noise(bytes.size(), 7)).ok());
-  Pieces pieces(bytes.size(), 150000, TestHubServer::digest("another"));
+  ReceivedPieces pieces(bytes.size(), 150000, TestHubServer::digest("another"));
   pieces.received[0] = 150000;
   ASSERT_TRUE(write_file(state, dump_json({{"size", pieces.size}, {"version", pieces.version}, {"piece_bytes", 150000}, {"received", pieces.received}})).ok());
   EXPECT_EQ(bytes_kept(file, to), 0u);

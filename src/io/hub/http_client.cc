@@ -93,7 +93,7 @@ struct HttpClient::Impl {
   }
   ~Impl() { curl_easy_cleanup(curl); }
 
-  void set_up(const HttpRequest& request, curl_slist* headers);
+  void set_up(const FetchRequest& request, curl_slist* headers);
   Error error_of(CURLcode code, const Url& url) const;
   bool may_lead_to(const sockaddr& address);
   void take_header(std::string_view line);
@@ -175,7 +175,7 @@ bool HttpClient::Impl::take_body(std::span<const std::byte> bytes) {
   return !reply.stopped;
 }
 
-void HttpClient::Impl::set_up(const HttpRequest& request, curl_slist* headers) {
+void HttpClient::Impl::set_up(const FetchRequest& request, curl_slist* headers) {
   curl_easy_reset(curl);  // keeps connections
   curl_easy_setopt(curl, CURLOPT_URL, request.url.text.c_str());
   curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
@@ -224,7 +224,7 @@ Error HttpClient::Impl::error_of(CURLcode code, const Url& url) const {
 HttpClient::HttpClient(HttpOptions options) : impl_(std::make_unique<Impl>(std::move(options))) {}
 HttpClient::~HttpClient() = default;
 
-Result<HttpReply> HttpClient::get(const HttpRequest& request, const BodySink& sink) {
+Result<HttpReply> HttpClient::get(const FetchRequest& request, const BodySink& sink) {
   Impl& impl = *impl_;
   impl.reply = {};
   impl.sink = &sink;

@@ -37,7 +37,7 @@ struct ByteRange {
   uint64_t end = 0;  // one behind the last
 };
 
-struct HttpRequest {
+struct FetchRequest {
   Url url;
   std::string token;  // sent as "Authorization: Bearer …"; empty: none
   std::optional<ByteRange> range;
@@ -73,7 +73,7 @@ class HttpClient {
 
   // Errors: kIo where another attempt may succeed (no connection, a stall, a body cut short), kCancelled, and for all else kUnsupported
   // or kInvalidArgument (a certificate that does not hold, an address that is out of bounds).
-  Result<HttpReply> get(const HttpRequest& request, const BodySink& sink);
+  Result<HttpReply> get(const FetchRequest& request, const BodySink& sink);
 
  private:
   struct Impl;

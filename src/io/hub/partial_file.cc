@@ -36,14 +36,14 @@ Result<uint64_t> get_size(const Json& json, const char* key) {
   return static_cast<uint64_t>(value);
 }
 
-Result<Pieces> parse_pieces(const Json& json) {
+Result<ReceivedPieces> parse_pieces(const Json& json) {
   OWLET_ASSIGN(const uint64_t size, get_size(json, "size"));
   OWLET_ASSIGN(const uint64_t piece_bytes, get_size(json, "piece_bytes"));
   OWLET_ASSIGN(std::string version, get_string(json, "version"));
   if (size == 0 || piece_bytes == 0 || piece_bytes > size || (size - 1) / piece_bytes >= kMaxPieces || !json.contains("received")) {
     return make_error(ErrorCode::kCorrupt, "sizes that make no sense");
   }
-  Pieces pieces(size, piece_bytes, std::move(version));
+  ReceivedPieces pieces(size, piece_bytes, std::move(version));
   const Json& received = json["received"];
   if (!received.is_array() || received.size() != pieces.received.size()) return make_error(ErrorCode::kCorrupt, "another number of pieces");
   for (size_t i = 0; i < pieces.received.size(); ++i) {
@@ -57,21 +57,21 @@ Result<Pieces> parse_pieces(const Json& json) {
 
 }  // namespace
 
-Pieces::Pieces(uint64_t file_size, uint64_t bytes_each, std::string file_version)
+ReceivedPieces::ReceivedPieces(uint64_t file_size, uint64_t bytes_each, std::string file_version)
     : size(file_size), piece_bytes(bytes_each), version(std::move(file_version)), received((file_size + bytes_each - 1) / bytes_each, 0) {}
 
-uint64_t Pieces::total() const { return std::accumulate(received.begin(), received.end(), uint64_t{0}); }
+uint64_t ReceivedPieces::total() const { return std::accumulate(received.begin(), received.end(), uint64_t{0}); }
 
-Result<Pieces> read_pieces(const fs::path& to) {
+Result<ReceivedPieces> read_pieces(const fs::path& to) {
   OWLET_ASSIGN(const std::string text, read_file(state_of(to), kMaxStateBytes));
   OWLET_ASSIGN(const Json json, parse_json(text));
-  OWLET_ASSIGN(Pieces pieces, parse_pieces(json));
+  OWLET_ASSIGN(ReceivedPieces pieces, parse_pieces(json));
   std::error_code code;
   if (fs::file_size(part_of(to), code) != pieces.size || code) return make_error(ErrorCode::kCorrupt, "another file");
   return pieces;
 }
 
-PartialFile::PartialFile(fs::path to, int fd, Pieces pieces)
+PartialFile::PartialFile(fs::path to, int fd, ReceivedPieces pieces)
     : to_(std::move(to)), part_(part_of(to_)), state_(state_of(to_)), fd_(fd), pieces_(std::move(pieces)) {}
 
 PartialFile::~PartialFile() { ::close(fd_); }
@@ -80,7 +80,7 @@ Result<std::unique_ptr<PartialFile>> PartialFile::open(fs::path to, uint64_t siz
   const fs::path part = part_of(to);
   const int fd = ::open(part.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
   if (fd < 0) return disk_error("create", part);
-  std::unique_ptr<PartialFile> file(new PartialFile(std::move(to), fd, Pieces(size, std::min(piece_bytes, size), std::move(version))));
+  std::unique_ptr<PartialFile> file(new PartialFile(std::move(to), fd, ReceivedPieces(size, std::min(piece_bytes, size), std::move(version))));
   if (::flock(fd, LOCK_EX | LOCK_NB) != 0) {
     return Error{ErrorCode::kInvalidArgument, fmt::format("{} is being fetched already", file->to_.string()), "wait for the other one, or stop it"};
   }
@@ -93,7 +93,7 @@ Result<std::unique_ptr<PartialFile>> PartialFile::open(fs::path to, uint64_t siz
   return file;
 }
 
-Pieces PartialFile::pieces() const {
+ReceivedPieces PartialFile::pieces() const {
   const std::lock_guard lock(mutex_);
   return pieces_;
 }
@@ -125,11 +125,11 @@ void PartialFile::set_version(const std::string& version) {
 
 void PartialFile::begin_anew_in_one_piece() {
   const std::lock_guard lock(mutex_);
-  pieces_ = Pieces(pieces_.size, pieces_.size, pieces_.version);
+  pieces_ = ReceivedPieces(pieces_.size, pieces_.size, pieces_.version);
 }
 
 Status PartialFile::save_state() const {
-  const Pieces now = pieces();
+  const ReceivedPieces now = pieces();
   const Json json = {{"size", now.size}, {"version", now.version}, {"piece_bytes", now.piece_bytes}, {"received", now.received}};
   return write_file(state_, dump_json(json) + "\n");
 }

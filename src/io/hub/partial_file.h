@@ -15,14 +15,14 @@
 namespace owlet {
 
 // What was received of a file cut into pieces of `piece_bytes`, the last one shorter.
-struct Pieces {
+struct ReceivedPieces {
   uint64_t size = 0;
   uint64_t piece_bytes = 0;
   std::string version;             // what tells this file from another of its size: a SHA-256, or a server's ETag; empty: unknown
   std::vector<uint64_t> received;  // of each piece, from its start
 
-  Pieces() = default;
-  Pieces(uint64_t file_size, uint64_t bytes_each, std::string file_version);
+  ReceivedPieces() = default;
+  ReceivedPieces(uint64_t file_size, uint64_t bytes_each, std::string file_version);
   uint64_t begin(size_t piece) const { return piece * piece_bytes; }
   uint64_t end(size_t piece) const { return std::min(size, begin(piece) + piece_bytes); }
   bool complete(size_t piece) const { return received[piece] == end(piece) - begin(piece); }
@@ -30,7 +30,7 @@ struct Pieces {
 };
 
 // Those of PATH.part.state beside a PATH.part of that size; an error where there are none that make sense.
-Result<Pieces> read_pieces(const std::filesystem::path& to);
+Result<ReceivedPieces> read_pieces(const std::filesystem::path& to);
 
 // Thread-safe, as long as each piece is written by one thread.
 class PartialFile {
@@ -42,7 +42,7 @@ class PartialFile {
   PartialFile(const PartialFile&) = delete;
   PartialFile& operator=(const PartialFile&) = delete;
 
-  Pieces pieces() const;
+  ReceivedPieces pieces() const;
   std::filesystem::path path() const { return part_; }
   // The next bytes of a piece, which has room for them. Errors: kTooLarge where the disk is full.
   Status append(size_t piece, std::span<const std::byte> bytes);
@@ -56,11 +56,11 @@ class PartialFile {
   void drop();
 
  private:
-  PartialFile(std::filesystem::path to, int fd, Pieces pieces);
+  PartialFile(std::filesystem::path to, int fd, ReceivedPieces pieces);
   std::filesystem::path to_, part_, state_;
   int fd_;
   mutable std::mutex mutex_;
-  Pieces pieces_;
+  ReceivedPieces pieces_;
 };
 
 }  // namespace owlet

@@ -81,7 +81,9 @@ std::string describe(const std::vector<HubFile>& ggufs) {
   std::string text;
   for (size_t i = 0; i < std::min(ggufs.size(), kMost); ++i) {
     const std::string tag = quantization_tag(ggufs[i].path);
-    text += fmt::format("{}{} ({:.2f} GB)", i == 0 ? "" : ", ", tag.empty() ? ggufs[i].path : tag, static_cast<double>(ggufs[i].size) / 1e9);
+    const double gigabytes = static_cast<double>(ggufs[i].size) / 1e9;
+    text += fmt::format("{}{} ({})", i == 0 ? "" : ", ", tag.empty() ? ggufs[i].path : tag,
+                        gigabytes < 1 ? fmt::format("{:.1f} MB", 1000 * gigabytes) : fmt::format("{:.2f} GB", gigabytes));
   }
   return ggufs.size() > kMost ? text + ", …" : text;
 }
