@@ -104,6 +104,31 @@ wait $server
 check "it ends on SIGTERM" test $? = 0
 server=""
 
+# --- From a hub into the store, and out of it
+mkdir -p hub/org/tiny hub/org/tiny-GGUF
+cp $model/*.json hub/org/tiny/ && cp $model/model.safetensors hub/org/tiny/ && cp q8.gguf hub/org/tiny-GGUF/tiny-Q8_0.gguf && cp q4.gguf hub/org/tiny-GGUF/tiny-Q4_0.gguf
+echo "print('no')" >hub/org/tiny/run.py
+"$(dirname "$owlet")/test_hub" hub >hub.url &
+server=$!
+for _ in $(seq 50); do [ -s hub.url ] && break; sleep 0.1; done
+export OWLET_HUB=$(cat hub.url) OWLET_HOME=$work/home
+check "pull a GGUF" contains "SHA-256 checked" "$owlet" pull org/tiny-GGUF:q8_0
+check "pull a folder" contains "owlet chat -m org/tiny" "$owlet" pull org/tiny
+check "the same bytes, and no program" bash -c "cmp $model/model.safetensors home/models/org/tiny/model.safetensors && [ ! -e home/models/org/tiny/run.py ] && [ -z \"\$(find home -name '*.part*')\" ]"
+check "pull what is there" contains "here already" "$owlet" pull org/tiny-GGUF:Q8_0
+check "a quantization that is not there" fails_with "there are: Q4_0" "$owlet" pull org/tiny-GGUF:q2_k
+check "list" contains "org/tiny-GGUF:Q8_0" "$owlet" list
+check "run it by its name" contains "The owl says owl owl." "$owlet" generate -m org/tiny --temperature 0 -p "What does the owl say?"
+check "cp" contains "mine now too" "$owlet" cp org/tiny-GGUF:q8_0 mine
+check "rm" contains "org/tiny-GGUF removed" "$owlet" rm org/tiny-GGUF
+check "the copy stays" contains "keys, values" "$owlet" show mine
+check "rm leaves alone what is not kept" fails_with "is not the name" "$owlet" rm ../../tuned
+check "show --json" bash -c "'$owlet' show q4.gguf --json | grep -q '\"kv_per_token\"'"
+kill $server
+wait $server 2>/dev/null
+server=""
+unset OWLET_HUB OWLET_HOME
+
 # --- What people get wrong
 check "an unknown setting" fails_with "did you mean 'train.lr'?" "$owlet" pretrain tiny.yaml --set train.lrr=1
 check "a missing model" fails_with "there is no model at nowhere.gguf" "$owlet" generate -m nowhere.gguf -p hi

@@ -7,8 +7,10 @@
 
 #include "apps/command.h"
 #include "apps/load_chat_model.h"
+#include "apps/memory_report.h"
 #include "apps/progress.h"
 #include "core/json.h"
+#include "core/memory.h"
 #include "kernels/machine_limits.h"
 
 namespace owlet {
@@ -138,6 +140,10 @@ Status run(const BenchOptions& options) {
     return make_error(ErrorCode::kTooLarge, "{} + {} tokens do not fit in the model's context of {}", options.prompt,
                       options.decode, chat.model->config.max_positions);
   }
+  const int64_t n_max = *std::max_element(options.sequences.begin(), options.sequences.end());
+  OWLET_TRY(check_memory(chat.id, *chat.model,
+                         {.context = options.prompt + options.decode, .sequences = n_max, .rows = std::max(options.prompt, n_max)},
+                         machine_memory().available));
   const MachineLimits limits = measure_limits(machine->pool, 1.0);
   std::vector<BenchResult> results = plan(options, *chat.model, limits);
   Bench bench(*machine, *chat.model, options);

@@ -15,6 +15,7 @@
 
 #include "apps/progress.h"
 #include "apps/talker.h"
+#include "core/printable.h"
 #include "serve/answer_assembler.h"
 
 namespace owlet {
@@ -88,13 +89,6 @@ class LineInput {
   HistEvent event_{};
   std::string file_;
 };
-
-// What a model says may not steer the terminal: control characters but newline and tab are left out.
-std::string printable(std::string_view text) {
-  std::string out(text);
-  std::erase_if(out, [](unsigned char c) { return (c < 0x20 && c != '\n' && c != '\t') || c == 0x7f; });
-  return out;
-}
 
 // Bold marks become bold, and a bar stands before code; everything else goes through as it comes.
 class Markdown {

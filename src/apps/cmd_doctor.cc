@@ -1,11 +1,11 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <unistd.h>
 
 #include "apps/command.h"
 #include "apps/load_chat_model.h"
 #include "apps/progress.h"
 #include "core/json.h"
+#include "core/memory.h"
 
 namespace owlet {
 namespace {
@@ -20,18 +20,11 @@ struct Findings {
   std::string model_error;
 };
 
-int64_t memory(int what) {
-  const long pages = ::sysconf(what);
-  const long page = ::sysconf(_SC_PAGESIZE);
-  return pages < 0 || page < 0 ? 0 : static_cast<int64_t>(pages) * page;
-}
-
 Findings look(const CommonOptions& options) {
   Findings f{.isas = cpu_isas(), .backend = {}, .cores = ThreadPool::default_size(), .model = {}, .model_error = {}};
-  f.memory_bytes = memory(_SC_PHYS_PAGES);
-#ifdef _SC_AVPHYS_PAGES
-  f.free_bytes = memory(_SC_AVPHYS_PAGES);
-#endif
+  const MachineMemory memory = machine_memory();
+  f.memory_bytes = memory.total;
+  f.free_bytes = memory.available;
   auto machine = make_machine(options.threads);
   f.backend = machine.ok() ? std::string((*machine)->ops->name()) : machine.error().to_string();
   const auto chat = load_chat_model(options.model);

@@ -4,8 +4,10 @@
 
 #include "apps/command.h"
 #include "apps/load_chat_model.h"
+#include "apps/memory_report.h"
 #include "apps/progress.h"
 #include "core/file.h"
+#include "core/memory.h"
 #include "eval/bits_per_byte.h"
 #include "eval/multiple_choice.h"
 
@@ -107,6 +109,9 @@ void print(const FileReport& report) {
 Status run(const EvalOptions& options) {
   OWLET_ASSIGN(const auto machine, make_machine(options.common.threads));
   OWLET_ASSIGN(const ChatModel chat, load_chat_model(options.common.model));
+  OWLET_TRY(check_memory(chat.id, *chat.model,
+                         {.context = options.context, .sequences = Scorer::kSequences, .rows = Scorer::kRows, .kv_dtype = DType::kF32},
+                         machine_memory().available));
   Scorer scorer(machine->context(), *chat.model, options.context);
   Json results = Json::array();
   for (const std::string& file : options.files) {

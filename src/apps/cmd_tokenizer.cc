@@ -72,10 +72,9 @@ Status train(const TrainOptions& options) {
 }
 
 // A folder or file of a tokenizer alone, or of a whole model.
-Result<Tokenizer> load_tokenizer(const std::string& path) {
-  std::error_code code;
-  const bool gguf = path.ends_with(".gguf") || path.empty();
-  if (!gguf) return Tokenizer::load(path);
+Result<Tokenizer> load_tokenizer(const std::string& name) {
+  OWLET_ASSIGN(const std::filesystem::path path, find_model(name));
+  if (path.extension() != ".gguf") return Tokenizer::load(path);
   OWLET_ASSIGN(ChatModel chat, load_chat_model(path));
   return std::move(*chat.tokenizer);
 }

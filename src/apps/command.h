@@ -12,7 +12,7 @@ namespace owlet {
 
 // Options that mean the same everywhere; a command adds those it understands.
 struct CommonOptions {
-  std::string model;          // -m: a GGUF file or a Hugging Face folder; empty: the bundled model
+  std::string model;          // -m: a path or a name of the store; empty: the bundled model
   std::string host = "127.0.0.1";
   int port = 8080;
   int threads = 0;            // 0: one per core
@@ -48,5 +48,10 @@ Command convert_command();
 Command eval_command();
 Command bench_command();
 Command doctor_command();
+Command pull_command();
+Command list_command();
+Command show_command();
+Command rm_command();
+Command cp_command();
 
 }  // namespace owlet

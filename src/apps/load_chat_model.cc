@@ -4,6 +4,7 @@
 #include <cstdlib>
 
 #include "apps/gguf_tokenizer.h"
+#include "apps/store.h"
 #include "core/file.h"
 #include "core/json.h"
 #include "model/homemade.h"
@@ -130,17 +131,24 @@ Result<fs::path> bundled_model_path() {
   return share;
 }
 
-Result<ChatModel> load_chat_model(const fs::path& given) {
-  ChatModel chat;
-  chat.path = given;
-  if (given.empty()) {
-    OWLET_ASSIGN(chat.path, bundled_model_path());
+Result<fs::path> find_model(const fs::path& given) {
+  fs::path path = given;
+  if (path.empty()) {
+    OWLET_ASSIGN(path, bundled_model_path());
   }
   std::error_code code;
-  if (!fs::exists(chat.path, code)) {
-    return Error{ErrorCode::kNotFound, fmt::format("there is no model at {}", chat.path.string()),
-                 "-m takes a GGUF file, a Hugging Face folder or a PyTorch checkpoint"};
-  }
+  if (fs::exists(path, code)) return path;
+  auto kept = Store::open().find(path.string());
+  if (kept.ok() || kept.error().code != ErrorCode::kNotFound) return kept;
+  return Error{ErrorCode::kNotFound, fmt::format("there is no model at {}", path.string()),
+               "-m takes a GGUF file, a Hugging Face folder, a PyTorch checkpoint, or a name that `owlet list` shows;\n"
+               "  `owlet pull ORG/NAME` fetches one"};
+}
+
+Result<ChatModel> load_chat_model(const fs::path& given) {
+  ChatModel chat;
+  OWLET_ASSIGN(chat.path, find_model(given));
+  std::error_code code;
   OWLET_ASSIGN(Model model, load_model(chat.path));
   chat.model = std::make_unique<Model>(std::move(model));
   const bool is_folder = fs::is_directory(chat.path, code);

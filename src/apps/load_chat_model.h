@@ -41,7 +41,11 @@ Result<std::filesystem::path> share_file(const std::string& name);
 // The bundled model: $OWLET_MODEL, else beside the program or in its source tree. Says what to do where there is none.
 Result<std::filesystem::path> bundled_model_path();
 
-// A GGUF file, a Hugging Face folder or a PyTorch checkpoint with its tokenizer beside it; empty: the bundled model.
+// Where a model lies that people name: a path, else a name of the store; empty: the bundled model.
+Result<std::filesystem::path> find_model(const std::filesystem::path& given);
+
+// A GGUF file, a Hugging Face folder or a PyTorch checkpoint with its tokenizer beside it, found by find_model(). Nothing of the weights is
+// read yet.
 Result<ChatModel> load_chat_model(const std::filesystem::path& path);
 
 // Writes model, tokenizer and template where `to` says: a GGUF file (by its ending) or a Hugging Face folder.

@@ -3,7 +3,7 @@
 namespace owlet {
 
 void CommonOptions::add_model(CLI::App& app) {
-  app.add_option("-m,--model", model, "GGUF file, Hugging Face folder or PyTorch checkpoint; default: the bundled model");
+  app.add_option("-m,--model", model, "GGUF file, Hugging Face folder, PyTorch checkpoint, or a name that `owlet list` shows; default: the bundled model");
 }
 void CommonOptions::add_rope_scaling(CLI::App& app) {
   app.add_option("--rope-scaling", rope_scaling, "stretch the context of a model that is not stretched yet: yarn:4, linear:2, dynamic:2");

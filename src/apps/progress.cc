@@ -51,6 +51,12 @@ std::string format_bytes(double n) {
   return fmt::format("{:.0f} kB", n / 1e3);
 }
 
+std::string format_bytes_of(double n, double all) {
+  if (all >= 1e9) return fmt::format("{:.2f}/{:.2f} GB", n / 1e9, all / 1e9);
+  if (all >= 1e6) return fmt::format("{:.1f}/{:.1f} MB", n / 1e6, all / 1e6);
+  return fmt::format("{:.0f}/{:.0f} kB", n / 1e3, all / 1e3);
+}
+
 Progress::Progress() : terminal_(::isatty(STDERR_FILENO) != 0) {}
 
 void Progress::update(const std::string& text, double fraction) {

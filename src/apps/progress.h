@@ -33,5 +33,7 @@ std::string format_count(int64_t n);
 std::string format_short(double n);
 // "9.4 MB".
 std::string format_bytes(double n);
+// "0.41/1.20 GB".
+std::string format_bytes_of(double n, double all);
 
 }  // namespace owlet

@@ -2,8 +2,10 @@
 
 #include <algorithm>
 
+#include "apps/memory_report.h"
 #include "apps/peft.h"
 #include "apps/progress.h"
+#include "core/memory.h"
 
 namespace owlet {
 namespace {
@@ -12,16 +14,21 @@ constexpr int64_t kCacheBytes = int64_t{1} << 30;
 constexpr int64_t kMostSequences = 16;
 constexpr int64_t kUsualContext = 4096;
 
+}  // namespace
+
 EngineOptions engine_options(const ModelConfig& c, EngineSize size) {
   EngineOptions options;
   options.context_length = size.context > 0 ? std::min(size.context, c.max_positions) : std::min(c.max_positions, kUsualContext);
-  const int64_t per_token = 2 * c.n_layers * row_bytes(options.kv_dtype, c.kv_dim());
+  const int64_t per_token = KvCache::bytes_per_token(c, options.kv_dtype);
   const int64_t fit = kCacheBytes / std::max<int64_t>(1, per_token * options.context_length);
   options.max_sequences = size.sequences > 0 ? size.sequences : std::clamp<int64_t>(fit, 1, kMostSequences);
   return options;
 }
 
-}  // namespace
+RunSize run_size(const EngineOptions& options) {
+  return {.context = options.context_length, .sequences = options.max_sequences, .rows = options.max_sequences + options.chunk_tokens,
+          .kv_dtype = options.kv_dtype};
+}
 
 std::string Talker::headline() const {
   const Model& m = *chat.model;
@@ -45,7 +52,11 @@ Result<Talker> make_talker(const CommonOptions& options, EngineSize size) {
   OWLET_TRY(use_adapters(options.adapters, false, *talker.chat.model));
   OWLET_ASSIGN(talker.machine, make_machine(options.threads));
   const Model& model = *talker.chat.model;
-  talker.engine = std::make_unique<Engine>(talker.machine->context(), model, engine_options(model.config, size));
+  EngineOptions engine = engine_options(model.config, size);
+  const int64_t room = machine_memory().available;
+  while (size.sequences == 0 && engine.max_sequences > 1 && plan_memory(model, run_size(engine)).peak() > room) --engine.max_sequences;
+  OWLET_TRY(check_memory(talker.chat.id, model, run_size(engine), room));
+  talker.engine = std::make_unique<Engine>(talker.machine->context(), model, engine);
   return talker;
 }
 

@@ -7,6 +7,7 @@
 #include "apps/command.h"
 #include "apps/load_chat_model.h"
 #include "generate/engine.h"
+#include "model/memory_plan.h"
 
 namespace owlet {
 
@@ -26,6 +27,11 @@ struct Talker {
   Result<std::vector<int32_t>> encode(const std::vector<ChatMessage>& messages) const;
 };
 
+// What an engine of that size is made with, and the memory that this asks for.
+EngineOptions engine_options(const ModelConfig& config, EngineSize size);
+RunSize run_size(const EngineOptions& options);
+
+// Where nobody says how many answers at once, as many as memory holds. Errors: kTooLarge where there is no room for one.
 Result<Talker> make_talker(const CommonOptions& options, EngineSize size = {});
 
 }  // namespace owlet

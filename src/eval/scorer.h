@@ -28,10 +28,10 @@ class Scorer {
   Result<std::vector<std::vector<TokenScore>>> score(const std::vector<ScoredSequence>& sequences);
   int64_t max_tokens() const { return max_tokens_; }
 
- private:
   static constexpr int64_t kRows = 512;      // per forward pass
   static constexpr int64_t kSequences = 32;  // at once
 
+ private:
   void score_group(const std::vector<ScoredSequence>& sequences, size_t begin, size_t end,
                    std::vector<std::vector<TokenScore>>& scores);
 

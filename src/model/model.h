@@ -77,6 +77,7 @@ class KvCache {
   static constexpr int64_t kPageLen = 32;
   KvCache(const ModelConfig& config, int64_t n_pages, DType dtype = DType::kF32);
   KvPages layer(int64_t i) const;
+  static int64_t bytes_per_token(const ModelConfig& config, DType dtype);
   int64_t n_pages() const { return n_pages_; }
   int64_t bytes() const;
 
@@ -100,6 +101,8 @@ class Runner {
  public:
   Runner(Context context, const Model& model, int64_t max_rows);
   ~Runner();
+  // Of the activations.
+  static int64_t bytes(const ModelConfig& config, int64_t max_rows, DType dtype);
   // Appends the batch's keys and values to the cache and returns logits_RV, one row for each of batch.output_rows;
   // valid until the next call.
   TensorView forward(const RaggedBatch& batch, const KvCache& cache);

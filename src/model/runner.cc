@@ -13,6 +13,8 @@ KvPages KvCache::layer(int64_t i) const {
   return {k, v};
 }
 
+int64_t KvCache::bytes_per_token(const ModelConfig& c, DType dtype) { return 2 * c.n_layers * c.n_kv_heads * row_bytes(dtype, c.head_dim); }
+
 int64_t KvCache::bytes() const {
   int64_t total = 0;
   for (const auto& [k, v] : layers_) total += k.bytes() + v.bytes();
@@ -54,6 +56,16 @@ Runner::Runner(Context context, const Model& model, int64_t max_rows)
     : context_(context), model_(model), max_rows_(max_rows),
       activations_(std::make_unique<Activations>(model.config, max_rows, model.compute_dtype())) {}
 Runner::~Runner() = default;
+
+// The tensors of Activations, in their order.
+int64_t Runner::bytes(const ModelConfig& c, int64_t rows, DType t) {
+  const int64_t n_tables = c.rope.local_theta > 0 ? 2 : 1;
+  int64_t row = n_tables * row_bytes(t, c.rotary_dim());
+  for (const int64_t n : {c.dim, c.dim, c.q_dim(), c.kv_dim(), c.kv_dim(), c.q_dim(), c.ffn_dim, c.ffn_dim, c.dim, c.vocab_size}) {
+    row += row_bytes(t, n);
+  }
+  return rows * row;
+}
 
 TensorView Runner::forward(const RaggedBatch& batch, const KvCache& cache) {
   const int64_t n = static_cast<int64_t>(batch.tokens_N.size());

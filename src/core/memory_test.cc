@@ -1,0 +1,77 @@
+#include "core/memory.h"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include "core/file.h"
+#include "core/printable.h"
+
+namespace owlet {
+namespace {
+namespace fs = std::filesystem;
+
+// A file system in which a process finds its limits.
+struct Root {
+  Root() { fs::remove_all(path); }
+  ~Root() { fs::remove_all(path); }
+  void put(const std::string& file, const std::string& text) const {
+    fs::create_directories((path / file).parent_path());
+    ASSERT_TRUE(write_file(path / file, text).ok());
+  }
+  fs::path path = fs::path(testing::TempDir()) / fmt::format("owlet_memory_{}", ::getpid());
+};
+
+constexpr const char* kMeminfo = "MemTotal:       16000 kB\nMemFree:  1000 kB\nMemAvailable:    9000 kB\n";
+
+#ifndef __APPLE__
+TEST(MachineMemory, OfTheMachine) {
+  const Root root;
+  root.put("proc/meminfo", kMeminfo);
+  EXPECT_EQ(machine_memory(root.path).total, 16000 * 1024);
+  EXPECT_EQ(machine_memory(root.path).available, 9000 * 1024);
+  EXPECT_EQ(machine_memory(root.path / "nowhere").available, 0);
+}
+
+TEST(MachineMemory, OfAControlGroupAndThoseAboveIt) {
+  const Root root;
+  root.put("proc/meminfo", kMeminfo);
+  root.put("proc/self/cgroup", "0::/a/b\n");
+  root.put("sys/fs/cgroup/a/b/memory.max", "max\n");
+  root.put("sys/fs/cgroup/a/b/memory.current", "100\n");
+  EXPECT_EQ(machine_memory(root.path).available, 9000 * 1024);
+  root.put("sys/fs/cgroup/a/memory.max", "4096000\n");
+  root.put("sys/fs/cgroup/a/memory.current", "3000000\n");
+  root.put("sys/fs/cgroup/a/memory.stat", "anon 1000000\nfile 2000000\n");
+  EXPECT_EQ(machine_memory(root.path).total, 4096000);
+  EXPECT_EQ(machine_memory(root.path).available, 3096000);
+}
+
+TEST(MachineMemory, OfAControlGroupOfTheFirstVersion) {
+  const Root root;
+  root.put("proc/meminfo", kMeminfo);
+  root.put("proc/self/cgroup", "7:cpu,cpuacct:/x\n5:memory:/docker/1\n");
+  root.put("sys/fs/cgroup/memory/memory.limit_in_bytes", "9223372036854771712\n");
+  root.put("sys/fs/cgroup/memory/memory.usage_in_bytes", "5\n");
+  root.put("sys/fs/cgroup/memory/docker/1/memory.limit_in_bytes", "2000000\n");
+  root.put("sys/fs/cgroup/memory/docker/1/memory.usage_in_bytes", "2500000\n");
+  root.put("sys/fs/cgroup/memory/docker/1/memory.stat", "cache 1\ntotal_cache 100\n");
+  EXPECT_EQ(machine_memory(root.path).total, 2000000);
+  EXPECT_EQ(machine_memory(root.path).available, 0);
+}
+#endif
+
+TEST(MachineMemory, ThereIsSome) {
+  const MachineMemory memory = machine_memory();
+  EXPECT_GT(memory.available, 0);
+  EXPECT_LE(memory.available, memory.total);
+}
+
+TEST(Printable, NothingSteersTheTerminal) {
+  EXPECT_EQ(printable("a\x1b[2J\tb\nc\r\x7f"), "a[2J\tb\nc");
+  EXPECT_EQ(printable("naïve \xc2\x9b" "31m 東京"), "naïve 31m 東京");
+  EXPECT_EQ(printable_line("a\nb", 10), "a b");
+  EXPECT_EQ(printable_line("naïve", 3), "na");
+}
+
+}  // namespace
+}  // namespace owlet
