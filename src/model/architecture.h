@@ -16,7 +16,8 @@ struct Architecture {
   std::string_view name;      // Hugging Face's `model_type`
   std::string_view hf_class;  // Hugging Face's `architectures[0]`
   std::string_view gguf;      // GGUF's `general.architecture`
-  // What is particular to this family in config.json, after and before the common fields; refuses what it does not know.
+  // What is particular to this family in config.json, after and before the common fields; refuses what it does not know. Fields
+  // that `unsaid` names are there.
   Status (*read_hf)(const Json& config_json, ModelConfig& config);
   void (*write_hf)(const ModelConfig& config, Json& config_json);
   // What GGUF files of this family leave unsaid, after the common keys. `window` is the file's sliding window, 0 where it has none.
@@ -24,7 +25,7 @@ struct Architecture {
   bool gguf_interleaved = false;   // GGUF files hold queries and keys in the order of interleaved pairs
   bool fused_projections = false;  // q, k and v are one tensor in files, and gate and up another
   double norm_offset = 0;          // Hugging Face's files hold the norms' weights less this
-  bool tied_by_default = false;    // where config.json does not say
+  std::string_view unsaid = "{}";  // JSON: what fields are that config.json does not name; null there is none
 };
 
 // nullptr where the name is unknown. By `model_type`, and by `general.architecture`.

@@ -43,6 +43,7 @@ Status read_rope(const GgufFile& file, const std::string& prefix, ModelConfig& c
     OWLET_ASSIGN(r.long_factors, factors(file, "rope_factors_long.weight"));
     OWLET_ASSIGN(r.short_factors, factors(file, "rope_factors_short.weight"));
     r.scaling = RopeScaling::kLongRope;
+    r.factor = static_cast<double>(c.max_positions) / static_cast<double>(std::max<int64_t>(1, r.original_positions));
     r.attention_factor = attention;
   }
   return {};
@@ -120,6 +121,9 @@ void add_factors(GgufWriter& writer, const char* name, std::vector<float> factor
   });
 }
 
+// A divisor for each frequency and nothing else: what rope_freqs.weight holds.
+bool is_fixed(const RopeConfig& r) { return r.attention_factor == 1 && r.short_factors == r.long_factors; }
+
 void add_rope(const ModelConfig& c, const std::string& prefix, GgufWriter& writer) {
   const RopeConfig& r = c.rope;
   const auto f32 = [&](const char* key, double value) { writer.set_f32(prefix + key, static_cast<float>(value)); };
@@ -129,7 +133,7 @@ void add_rope(const ModelConfig& c, const std::string& prefix, GgufWriter& write
     writer.set_string(prefix + "rope.scaling.type", to_string(r.scaling));
     f32("rope.scaling.factor", r.factor);
   }
-  if (r.scaling == RopeScaling::kYarn || (r.scaling == RopeScaling::kLongRope && r.attention_factor != 1)) {
+  if (r.scaling == RopeScaling::kYarn || (r.scaling == RopeScaling::kLongRope && !is_fixed(r))) {
     writer.set_u32(prefix + "rope.scaling.original_context_length", static_cast<uint32_t>(r.original_positions));
   }
   if (r.scaling == RopeScaling::kYarn) {
@@ -139,7 +143,7 @@ void add_rope(const ModelConfig& c, const std::string& prefix, GgufWriter& write
     const double attention = rope_frequencies(c, Rotation::kGlobal, c.max_positions).attention_factor;
     if (std::abs(attention - usual) > 1e-6) f32("rope.scaling.attn_factor", attention / usual);
   }
-  if (r.scaling == RopeScaling::kLongRope && r.attention_factor != 1) {
+  if (r.scaling == RopeScaling::kLongRope && !is_fixed(r)) {
     writer.set_string(prefix + "rope.scaling.type", "longrope");
     f32("rope.scaling.attn_factor", rope_frequencies(c, Rotation::kGlobal, c.max_positions).attention_factor);
   }
@@ -214,7 +218,7 @@ Status add_config(const ModelConfig& c, GgufWriter& writer) {
 void add_rope_factors(const ModelConfig& c, GgufWriter& writer) {
   const RopeConfig& r = c.rope;
   const auto floats = [](const std::vector<double>& x) { return std::vector<float>(x.begin(), x.end()); };
-  if (r.scaling == RopeScaling::kLongRope && r.attention_factor == 1) {
+  if (r.scaling == RopeScaling::kLongRope && is_fixed(r)) {
     add_factors(writer, "rope_freqs.weight", floats(r.short_factors));
   } else if (r.scaling == RopeScaling::kLongRope) {
     add_factors(writer, "rope_factors_long.weight", floats(r.long_factors));

@@ -6,7 +6,8 @@ namespace {
 
 Status read_hf(const Json& json, ModelConfig& config) {
   OWLET_ASSIGN(const int64_t window, int_or(json, "sliding_window", 0));
-  return read_windows(json, window, [](int64_t) { return true; }, config);
+  set_windows(window, [](int64_t) { return true; }, config);
+  return {};
 }
 
 void write_hf(const ModelConfig& config, Json& json) {
@@ -27,6 +28,7 @@ const Architecture kPhi3 = {.name = "phi3",
                             .read_hf = read_hf,
                             .write_hf = write_hf,
                             .read_gguf = read_gguf,
-                            .fused_projections = true};
+                            .fused_projections = true,
+                            .unsaid = R"({"max_position_embeddings":4096,"original_max_position_embeddings":4096,"rms_norm_eps":1e-5})"};
 
 }  // namespace owlet
