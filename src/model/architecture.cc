@@ -27,8 +27,9 @@ Status read_rope_numbers(const Json& rope, const Json& json, ModelConfig& config
   RopeConfig& r = config.rope;
   OWLET_ASSIGN(r.scaling, rope_type(rope));
   if (r.scaling == RopeScaling::kNone) return {};
-  OWLET_ASSIGN(const int64_t original, int_or(json, "original_max_position_embeddings", config.max_positions));
-  OWLET_ASSIGN(r.original_positions, int_or(rope, "original_max_position_embeddings", original));
+  // Beside the scaling it says more than inside it.
+  OWLET_ASSIGN(const int64_t original, int_or(rope, "original_max_position_embeddings", config.max_positions));
+  OWLET_ASSIGN(r.original_positions, int_or(json, "original_max_position_embeddings", original));
   OWLET_ASSIGN(r.factor, number_or(rope, "factor", r.original_positions > 0 ? static_cast<double>(config.max_positions) / static_cast<double>(r.original_positions) : 1.0));
   if (r.scaling == RopeScaling::kYarn || r.scaling == RopeScaling::kLongRope) {
     OWLET_ASSIGN(r.attention_factor, number_or(rope, "attention_factor", 0.0));

@@ -223,6 +223,34 @@ TEST(Families, GroupedHeadsAreMeansOfHeads) {
   EXPECT_EQ(paged_logits({**ops}, *grouped, some_tokens(5), {5}).size(), 5u * 23u);
 }
 
+// What transformers does where a config.json is silent or says more than is used.
+TEST(Families, ConfigsMeanWhatTransformersTakesThemFor) {
+  const auto read = [](const Json& particular) { return config_of({"", particular}); };
+  const Json factors = {1.0, 1.1, 1.2, 1.3}, longrope = {{"type", "longrope"}, {"short_factor", factors}, {"long_factor", factors}};
+  const auto with = [](Json json, const Json& more) { return json.update(more), json; };
+  const ModelConfig linear = read({{"model_type", "llama"}, {"rope_scaling", {{"rope_type", "linear"}, {"factor", 2.0}, {"attention_factor", 1.7}}}});
+  EXPECT_EQ(rope_frequencies(linear, Rotation::kGlobal, 8).attention_factor, 1.0);
+  const ModelConfig explicit_factor = read({{"model_type", "llama"}, {"rope_scaling", with(longrope, {{"factor", 5.0}, {"original_max_position_embeddings", 16}})}});
+  EXPECT_NEAR(rope_frequencies(explicit_factor, Rotation::kGlobal, 8).attention_factor, std::sqrt(1 + std::log(5.0) / std::log(16.0)), 1e-12);
+  const ModelConfig beside = read({{"model_type", "phi3"}, {"original_max_position_embeddings", 20}, {"rope_scaling", with(longrope, {{"type", "yarn"}, {"original_max_position_embeddings", 10}})}});
+  EXPECT_EQ(beside.rope.scaling, RopeScaling::kLongRope);
+  EXPECT_EQ(beside.rope.original_positions, 20);
+  EXPECT_EQ(read({{"model_type", "phi3"}, {"rope_scaling", longrope}}).rope.original_positions, 4096);
+  const ModelConfig smollm3 = read({{"model_type", "smollm3"}, {"use_sliding_window", true}, {"sliding_window", 6}, {"no_rope_layers", {1, 0}}});
+  EXPECT_EQ(smollm3.layer(0).window, 0);
+  EXPECT_EQ(smollm3.layer(1).window, 6);
+  EXPECT_EQ(smollm3.rope.theta, 2e6);
+  const ModelConfig mistral = read({{"model_type", "mistral"}, {"layer_types", {"full_attention", "sliding_attention"}}});
+  EXPECT_EQ(mistral.layer(0).window, 4096);
+  EXPECT_TRUE(read({{"model_type", "mistral"}, {"sliding_window", nullptr}}).layers.empty());
+  const ModelConfig gemma3 = read({{"model_type", "gemma3_text"}, {"attn_logit_softcapping", 3.0}, {"final_logit_softcapping", 4.0}});
+  EXPECT_EQ(gemma3.attention_soft_cap, 0);
+  EXPECT_EQ(gemma3.logit_soft_cap, 4);
+  EXPECT_EQ(gemma3.rope.theta, 1e6);
+  EXPECT_EQ(gemma3.head_dim, 256);
+  EXPECT_EQ(read({{"model_type", "gemma2"}}).attention_soft_cap, 50);
+}
+
 TEST(Families, ConfigsThatMakeNoSenseAreRefusedByName) {
   const auto error_of = [](Json json) {
     Json whole = {{"vocab_size", 23}, {"hidden_size", 16}, {"intermediate_size", 20}, {"num_hidden_layers", 2}, {"num_attention_heads", 2}};
@@ -237,7 +265,9 @@ TEST(Families, ConfigsThatMakeNoSenseAreRefusedByName) {
   EXPECT_THAT(error_of({{"model_type", "phi3"}, {"rope_scaling", {{"type", "longrope"}, {"short_factor", {1}}, {"long_factor", {1}}}}}), HasSubstr("1 factors for 4 frequencies"));
   EXPECT_THAT(error_of({{"model_type", "phi3"}, {"partial_rotary_factor", 2}}), HasSubstr("'partial_rotary_factor' is 2"));
   EXPECT_THAT(error_of({{"model_type", "qwen2"}, {"use_sliding_window", true}, {"layer_types", {"sliding_attention"}}}), HasSubstr("list of 2 names"));
-  EXPECT_THAT(error_of({{"model_type", "mistral"}, {"layer_types", {"linear_attention", "full_attention"}}}), HasSubstr("linear_attention"));
+  EXPECT_THAT(error_of({{"model_type", "qwen2"}, {"use_sliding_window", true}, {"layer_types", {"linear_attention", "full_attention"}}}), HasSubstr("linear_attention"));
+  const Json scaled = {{"rope_type", "linear"}, {"factor", 2.0}, {"rope_theta", 1e4}};
+  EXPECT_THAT(error_of({{"model_type", "gemma3_text"}, {"rope_parameters", {{"full_attention", scaled}, {"sliding_attention", scaled}}}}), HasSubstr("of their own, 'linear'"));
   EXPECT_THAT(error_of({{"model_type", "gemma2"}, {"hidden_activation", "relu"}}), HasSubstr("'hidden_activation'"));
   EXPECT_THAT(error_of({{"model_type", "gemma3_text"}, {"use_bidirectional_attention", true}}), HasSubstr("causal"));
   EXPECT_THAT(error_of({{"model_type", "granite"}, {"logits_scaling", 0}}), HasSubstr("'logits_scaling' is 0"));

@@ -2,6 +2,7 @@
 import argparse
 import json
 import pathlib
+import re
 import subprocess
 import sys
 import traceback
@@ -69,6 +70,33 @@ class Owlet:
         found = load_file(out)
         return [found[f"logits.{i}"] for i in range(len(rows))], found["greedy"].tolist()
 
+    def text(self, model, texts, chats=()):
+        """Ids and decoded texts, rendered chats, and what the model's files advise: see text_main.cc."""
+        given, out = self.work / "texts.json", self.work / "ours.json"
+        given.write_text(json.dumps({"texts": list(texts), "chats": list(chats)}))
+        done = subprocess.run([self.program.parent / "interop_text", model, given, out], capture_output=True, text=True, timeout=600)
+        if done.returncode != 0:
+            raise RuntimeError(done.stderr.strip())
+        return json.loads(out.read_text())
+
+    def small_tokenizer(self):
+        """A folder with a tokenizer of 300 tokens, for models that have none."""
+        folder = self.work / "small-tokenizer"
+        if not (folder / "tokenizer.json").exists():
+            corpus = self.work / "corpus.txt"
+            corpus.write_text("".join(f"{text}\n" for text in TEXTS * 3))
+            self.run("tokenizer", "train", corpus, "--vocab-size", 300, "-o", folder)
+        return folder
+
+
+TEXTS = ["Hello, world!", "The quick brown fox jumps over the lazy dog; it's 1,234.5 km away, isn't it?", "   three spaces,\ttab,\n\nlines  \n",
+         "def f(x):\n    return x**2  # square", "Größe, façade, naïve, Ærøskøbing, İstanbul", "Привет, как дела? Всё хорошо.",
+         "مرحبا بالعالم ١٢٣", "नमस्ते दुनिया", "สวัสดีชาวโลก", "你好，世界！今天天气很好。", "こんにちは世界、カタカナ", "안녕하세요 세계",
+         "😀👩‍👩‍👧‍👦🏳️‍🌈 emoji", "e\u0301 vs \u00e9, ﬁne, Ⅷ, ½", "a" * 40, "", " ", "https://example.com/a?b=c&d=%20", "I'LL we'Ve", "1234567890 12 3"]
+
+CHATS = [[{"role": "user", "content": "Hello!"}],
+         [{"role": "user", "content": "What is 2 + 2?"}, {"role": "assistant", "content": "4."}, {"role": "user", "content": " And\n3 + 3? "}]]
+
 
 def relative_error(ours, theirs):
     """max |ours − theirs| / max |theirs|"""
@@ -85,3 +113,13 @@ def greedy_difference(logits, tokens, tolerance):
         if logits[i].max() - logits[i][token] > tolerance * np.abs(logits[i]).max():
             return f"token {i} is {token}, not {int(logits[i].argmax())}"
     return ""
+
+
+def bundled_model():
+    return pathlib.Path(__file__).parents[2] / "models" / "owlet.gguf"
+
+
+def written_types(owlet):
+    """The types that `owlet quantize` writes, as its help names them."""
+    line = next(line for line in owlet.run("quantize", "--help").splitlines() if "--type" in line and "=" in line)
+    return re.findall(r"\b(?:iq\d\w*|q\d\w*|b?f\d+)\b", line.split("=", 1)[1].split(None, 1)[1])

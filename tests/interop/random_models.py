@@ -100,8 +100,7 @@ FAMILIES = {
         {"head_dim": 8, "sliding_window": 5, "query_pre_attn_scalar": 8, "rope_scaling": {"rope_type": "linear", "factor": 8.0}, "rope_theta": 1e6,
          "layer_types": ["sliding_attention", "full_attention", "full_attention"]},
         {"head_dim": 8, "sliding_window": 5, "query_pre_attn_scalar": 8, "attn_logit_softcapping": 3.0, "final_logit_softcapping": 4.0, "attention_bias": True},
-        {"head_dim": 8, "sliding_window": 5, "sliding_window_pattern": 3, "rope_scaling": YARN, "rope_theta": None, "num_attention_heads": 8,
-         "num_key_value_heads": None},
+        {"head_dim": 8, "sliding_window": 5, "sliding_window_pattern": 3, "rope_scaling": YARN, "rope_theta": None},
     ],
     "olmo2": [
         {},

@@ -12,7 +12,15 @@ Status read_hf(const Json& json, ModelConfig& config) {
 
 void write_hf(const ModelConfig& config, Json& json) {
   write_windows(config, json);
-  if (config.rope.original_positions > 0) json["original_max_position_embeddings"] = config.rope.original_positions;
+  if (config.rope.scaling != RopeScaling::kLongRope) return;
+  // transformers 4 takes exactly three fields here. What the scale of angles is then follows from the two contexts.
+  Json& rope = json["rope_scaling"];
+  json["original_max_position_embeddings"] = config.rope.original_positions;
+  rope["type"] = "longrope";
+  rope.erase("rope_type");
+  rope.erase("original_max_position_embeddings");
+  const double implied = static_cast<double>(config.max_positions) / static_cast<double>(config.rope.original_positions);
+  if (std::abs(config.rope.factor - implied) < 1e-9 * implied) rope.erase("factor");
 }
 
 Status read_gguf(int64_t window, ModelConfig& config) {
