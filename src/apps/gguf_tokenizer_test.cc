@@ -29,7 +29,7 @@ void expect_same(const Tokenizer& a, const Tokenizer& b, const std::string& what
 TEST(GgufTokenizer, EveryRowOfTheTableHasAToken) {
   auto trainer = BpeTrainer::create({.vocab_size = 300, .special_tokens = {"<s>", "</s>"}, .threads = 1}).value();
   trainer.add_text("the owls and the others");
-  const Tokenizer tokenizer = trainer.train();
+  const Tokenizer tokenizer = Tokenizer::from_spec(describe(trainer.train()).value()).value();
   const int64_t n = tokenizer.vocab_size();
   const auto padded = through_gguf(tokenizer, n + 3);
   ASSERT_TRUE(padded.ok()) << padded.error().to_string();

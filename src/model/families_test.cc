@@ -249,6 +249,7 @@ TEST(Families, ConfigsMeanWhatTransformersTakesThemFor) {
   EXPECT_EQ(gemma3.rope.theta, 1e6);
   EXPECT_EQ(gemma3.head_dim, 256);
   EXPECT_EQ(read({{"model_type", "gemma2"}}).attention_soft_cap, 50);
+  EXPECT_TRUE(config_to_hf(gemma3, "")["query_pre_attn_scalar"].is_number_integer());
 }
 
 TEST(Families, ConfigsThatMakeNoSenseAreRefusedByName) {

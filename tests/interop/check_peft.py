@@ -44,7 +44,7 @@ def main():
     report, owlet = common.Report(), common.Owlet(arguments.owlet, arguments.work)
     source, base = arguments.golden / "train" / "adamw", owlet.work / "base"
     shutil.rmtree(base, ignore_errors=True)
-    shutil.copytree(owlet.small_tokenizer(), base)
+    shutil.copytree(owlet.small_tokenizer(256), base)
     for file in ("config.json", "model.safetensors"):
         shutil.copy(source / file, base)
     row = load_file(source / "batches.safetensors")["tokens"][0][0].tolist()

@@ -11,8 +11,8 @@ from safetensors.numpy import load_file
 
 TOLERANCE = 1e-4
 PROMPT, GREEDY = 10, 24
-# What transformers reads of a GGUF completely; of the others it drops biases, windows or scalings.
-READ_FROM_GGUF = ("llama2", "qwen2", "qwen3")
+# What transformers reads of a GGUF completely; of the others it drops biases, widths of heads, windows or scalings.
+READ_FROM_GGUF = ("llama2", "qwen2")
 
 
 def load(folder, **more):

@@ -79,13 +79,13 @@ class Owlet:
             raise RuntimeError(done.stderr.strip())
         return json.loads(out.read_text())
 
-    def small_tokenizer(self):
-        """A folder with a tokenizer of 300 tokens, for models that have none."""
-        folder = self.work / "small-tokenizer"
+    def small_tokenizer(self, size=300):
+        """A folder with a tokenizer, for models that have none; of 256 tokens it is one of bytes."""
+        folder = self.work / f"tokenizer-{size}"
         if not (folder / "tokenizer.json").exists():
-            corpus = self.work / "corpus.txt"
+            corpus, special = self.work / "corpus.txt", ["--special", ""] if size == 256 else []
             corpus.write_text("".join(f"{text}\n" for text in TEXTS * 3))
-            self.run("tokenizer", "train", corpus, "--vocab-size", 300, "-o", folder)
+            self.run("tokenizer", "train", corpus, "--vocab-size", size, *special, "-o", folder)
         return folder
 
 

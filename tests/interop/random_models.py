@@ -1,7 +1,10 @@
 """Tiny random models of every family, their numbers turned every way that a config.json can turn them."""
 import json
+import os
 import random
 import zlib
+
+os.environ["TQDM_DISABLE"] = "1"
 
 import torch
 import transformers

@@ -35,7 +35,9 @@ void write_common(const ModelConfig& config, Json& json) {
   write_biases(config, json);
   write_windows(config, json);
   json["hidden_activation"] = "gelu_pytorch_tanh";
-  json["query_pre_attn_scalar"] = std::round(1e6 / (config.attention_scale() * config.attention_scale())) / 1e6;
+  // transformers wants an integer, where it is one.
+  const double scalar = std::round(1e6 / (config.attention_scale() * config.attention_scale())) / 1e6;
+  json["query_pre_attn_scalar"] = scalar == std::round(scalar) ? Json(static_cast<int64_t>(scalar)) : Json(scalar);
   json["final_logit_softcapping"] = config.logit_soft_cap > 0 ? Json(config.logit_soft_cap) : Json();
 }
 
