@@ -188,6 +188,7 @@ Status write_llama(const Tokenizer& tokenizer, size_t n_rows, GgufWriter& writer
 
 Status write_gpt2(const Tokenizer& tokenizer, GgufWriter& writer) {
   const TokenizerSpec& spec = tokenizer.spec();
+  if (mentions(spec.pre_tokenizer, "\"add_prefix_space\":true")) return not_in_gguf("space before a text", spec.pre_tokenizer);
   if (spec.normalizer != "null" && spec.normalizer != R"({"type":"NFC"})") return not_in_gguf("normalizer", spec.normalizer);
   OWLET_ASSIGN(const std::string pre, gguf_name_of_pre_tokenizer(spec.pre_tokenizer, spec.ignore_merges));
   std::vector<std::string> merges;
@@ -195,7 +196,7 @@ Status write_gpt2(const Tokenizer& tokenizer, GgufWriter& writer) {
   writer.set_string("tokenizer.ggml.model", "gpt2");
   writer.set_string("tokenizer.ggml.pre", pre);
   writer.set_strings("tokenizer.ggml.merges", merges);
-  writer.set_bool("tokenizer.ggml.add_space_prefix", mentions(spec.pre_tokenizer, "\"add_prefix_space\":true"));
+  writer.set_bool("tokenizer.ggml.add_space_prefix", false);
   return {};
 }
 

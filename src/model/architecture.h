@@ -12,6 +12,15 @@
 
 namespace owlet {
 
+// What GGUF files of a family can say beyond the common numbers, as llama.cpp reads them.
+struct GgufAbilities {
+  bool scales = false;        // of embeddings, scores, the stream and logits: always said
+  bool biases = false;        // of the output projection and the ffn
+  bool head_dim = true;       // heads of another width than D / H
+  bool own_output = true;     // an output layer that is not the embedding table
+  bool tied_output = true;    // and one that is
+};
+
 struct Architecture {
   std::string_view name;      // Hugging Face's `model_type`
   std::string_view hf_class;  // Hugging Face's `architectures[0]`
@@ -22,6 +31,7 @@ struct Architecture {
   void (*write_hf)(const ModelConfig& config, Json& config_json);
   // What GGUF files of this family leave unsaid, after the common keys. `window` is the file's sliding window, 0 where it has none.
   Status (*read_gguf)(int64_t window, ModelConfig& config) = nullptr;
+  GgufAbilities gguf_can = {};
   bool gguf_interleaved = false;   // GGUF files hold queries and keys in the order of interleaved pairs
   bool fused_projections = false;  // q, k and v are one tensor in files, and gate and up another
   double norm_offset = 0;          // Hugging Face's files hold the norms' weights less this

@@ -37,9 +37,9 @@ std::vector<Family> families() {
       {"smollm3", {{"model_type", "smollm3"}}},
       {"phi3", {{"model_type", "phi3"}, {"sliding_window", 6}}},
       {"phi4", {{"model_type", "phi3"}, {"head_dim", 8}, {"original_max_position_embeddings", 16}, {"rope_scaling", longrope}}},
-      {"gemma2", {{"model_type", "gemma2"}, {"head_dim", 8}, {"sliding_window", 4}, {"query_pre_attn_scalar", 8}, {"attn_logit_softcapping", 2.0}, {"final_logit_softcapping", 3.0}}},
+      {"gemma2", {{"model_type", "gemma2"}, {"tie_word_embeddings", true}, {"head_dim", 8}, {"sliding_window", 4}, {"query_pre_attn_scalar", 8}, {"attn_logit_softcapping", 2.0}, {"final_logit_softcapping", 3.0}}},
       {"gemma3", {{"model_type", "gemma3_text"}, {"head_dim", 8}, {"sliding_window", 4}, {"query_pre_attn_scalar", 8}}},
-      {"olmo2", {{"model_type", "olmo2"}, {"attention_bias", true}}},
+      {"olmo2", {{"model_type", "olmo2"}}},
       {"granite", {{"model_type", "granite"}, {"embedding_multiplier", 3.0}, {"residual_multiplier", 0.5}, {"attention_multiplier", 0.2}, {"logits_scaling", 2.0}}},
   };
 }
@@ -180,6 +180,23 @@ TEST(Families, FilesCarryThem) {
     ASSERT_TRUE(save_hf(*load_model(file), dir / "again", DType::kF32).ok()) << family.name;
     compare(dir / "again", 1e-4f);
   }
+}
+
+// What llama.cpp would misread or refuse is not written.
+TEST(Families, WhatAGgufCannotSayIsRefusedByName) {
+  const auto error_of = [](const Json& particular) {
+    GgufWriter writer;
+    const Status added = add_to_gguf(random_model(config_of({"", particular}), DType::kF32), DType::kF32, writer);
+    return added.ok() ? std::string("written") : added.error().message;
+  };
+  using testing::HasSubstr;
+  EXPECT_THAT(error_of({{"model_type", "llama"}, {"rope_scaling", {{"type", "dynamic"}, {"factor", 2.0}}}}), HasSubstr("dynamic rotary scaling"));
+  EXPECT_THAT(error_of({{"model_type", "qwen3"}, {"head_dim", 8}, {"attention_bias", true}}), HasSubstr("biases of its output projections"));
+  EXPECT_THAT(error_of({{"model_type", "qwen2"}, {"head_dim", 6}}), HasSubstr("heads of this width"));
+  EXPECT_THAT(error_of({{"model_type", "gemma2"}, {"head_dim", 8}, {"query_pre_attn_scalar", 8}}), HasSubstr("an output layer of its own"));
+  EXPECT_THAT(error_of({{"model_type", "olmo2"}, {"tie_word_embeddings", true}}), HasSubstr("an output layer that is the embedding table"));
+  EXPECT_THAT(error_of({{"model_type", "gemma3_text"}, {"head_dim", 8}, {"query_pre_attn_scalar", 9}}), HasSubstr("a scale of its scores"));
+  EXPECT_THAT(error_of({{"model_type", "qwen3"}, {"head_dim", 8}, {"use_sliding_window", true}, {"sliding_window", 4}, {"max_window_layers", 0}}), HasSubstr("layer 0 sees or rotates otherwise"));
 }
 
 // What a request may reach decides, not how far it is.

@@ -99,19 +99,29 @@ int64_t largest_window(const ModelConfig& c) {
   return window;
 }
 
+bool differs(double a, double b) { return std::abs(a - b) > 1e-6 * std::abs(b); }
+
 Status check_holds(const Architecture& architecture, const ModelConfig& c) {
   ModelConfig again = c;
   again.layers.clear();
+  again.query_scale = 0;
   OWLET_TRY(apply_family(architecture, largest_window(c), again));
   for (int64_t i = 0; i < c.n_layers; ++i) {
     if (again.layer(i).window == c.layer(i).window && again.layer(i).rotation == c.layer(i).rotation) continue;
     return Error{ErrorCode::kUnsupported, fmt::format("layer {} sees or rotates otherwise than a GGUF of type {} says", i, architecture.gguf),
                  "convert it to a Hugging Face folder instead"};
   }
-  if (c.rope.scaling == RopeScaling::kDynamic) {
-    return Error{ErrorCode::kUnsupported, "a GGUF cannot hold dynamic rotary scaling", "convert it to a Hugging Face folder instead"};
-  }
-  return {};
+  const GgufAbilities& can = architecture.gguf_can;
+  const char* cannot = c.rope.scaling == RopeScaling::kDynamic                            ? "dynamic rotary scaling"
+                       : (c.o_bias || c.mlp_bias) && !can.biases                          ? "biases of its output projections"
+                       : c.q_dim() != c.dim && !can.head_dim                              ? "heads of this width"
+                       : !c.tie_embeddings && !can.own_output                             ? "an output layer of its own"
+                       : c.tie_embeddings && !can.tied_output                             ? "an output layer that is the embedding table"
+                       : !can.scales && differs(c.attention_scale(), again.attention_scale()) ? "a scale of its scores"
+                                                                                          : nullptr;
+  if (cannot == nullptr) return {};
+  return Error{ErrorCode::kUnsupported, fmt::format("a GGUF of type {} cannot hold {}", architecture.gguf, cannot),
+               "convert it to a Hugging Face folder instead"};
 }
 
 void add_factors(GgufWriter& writer, const char* name, std::vector<float> factors) {
@@ -202,16 +212,11 @@ Status add_config(const ModelConfig& c, GgufWriter& writer) {
   if (const int64_t window = largest_window(c); window > 0) u32("attention.sliding_window", window);
   if (c.attention_soft_cap > 0) f32("attn_logit_softcapping", c.attention_soft_cap);
   if (c.logit_soft_cap > 0) f32("final_logit_softcapping", c.logit_soft_cap);
-  // What the family implies is not said again.
-  ModelConfig implied = c;
-  implied.embedding_scale = implied.residual_scale = implied.logit_scale = 1;
-  implied.query_scale = 0;
-  OWLET_TRY(apply_family(*architecture, largest_window(c), implied));
-  const auto differs = [](double a, double b) { return std::abs(a - b) > 1e-9 * std::abs(b); };
-  if (differs(c.embedding_scale, implied.embedding_scale)) f32("embedding_scale", c.embedding_scale);
-  if (differs(c.residual_scale, implied.residual_scale)) f32("residual_scale", c.residual_scale);
-  if (differs(c.logit_scale, implied.logit_scale)) f32("logit_scale", 1.0 / c.logit_scale);
-  if (differs(c.attention_scale(), implied.attention_scale())) f32("attention.scale", c.attention_scale());
+  if (!architecture->gguf_can.scales) return {};
+  f32("embedding_scale", c.embedding_scale);
+  f32("residual_scale", c.residual_scale);
+  f32("logit_scale", 1.0 / c.logit_scale);
+  f32("attention.scale", c.attention_scale());
   return {};
 }
 

@@ -16,7 +16,8 @@ from safetensors.numpy import load_file
 TOLERANCE, OF_GELU, OF_HALVES = 1e-4, 5e-3, 2e-2
 NEAREST_KL = 0.02  # nats per position, for weights in blocks
 PROMPT, GREEDY = 12, 24
-TEXTS = [text for text in common.TEXTS if unicodedata.normalize("NFC", text) == text]  # llama.cpp has no normal forms
+# llama.cpp has no normal forms, and its splitter for gpt-4o takes marks from their letters.
+TEXTS = [text for text in common.TEXTS if unicodedata.normalize("NFC", text) == text]
 PROMPTS = ["What is the capital of Peru?", "What is 12 + 30?", "Tell me a story."]
 
 
@@ -62,16 +63,20 @@ def tokenize(file, texts):
 
 
 def check_model(owlet, report, name, folder, row, by_length):
+    config = json.loads((folder / "config.json").read_text())
+    steps = 0 if by_length else GREEDY
+    if config["model_type"] in ("mistral", "phi3") and config.get("sliding_window"):
+        row, steps = row[: config["sliding_window"]], 0  # llama.cpp gives these families no window
     file, tolerance = owlet.work / f"{name}.gguf", OF_GELU if "gemma" in name else TOLERANCE
     try:
         owlet.run("convert", folder, file, "--type", "f32")
     except RuntimeError as error:
-        if "a GGUF" in str(error):  # has no words for it, and says so
+        if "GGUF" in str(error):  # has no words for it, and says so
             return report.skip(name, str(error).splitlines()[0])
         raise
     # Factors that depend on length are fixed in llama.cpp by the context it is asked for, which is never below 256.
-    theirs, answer = in_another_process(run, file, row, 64, 0 if by_length else GREEDY)
-    (ours,), our_answer = owlet.logits(file, [row], prompt=PROMPT, greedy=0 if by_length else GREEDY)
+    theirs, answer = in_another_process(run, file, row, 64, steps)
+    (ours,), our_answer = owlet.logits(file, [row], prompt=min(PROMPT, len(row)), greedy=steps)
     error = common.relative_error(ours, theirs)
     difference = ""
     if answer != our_answer:
@@ -82,7 +87,12 @@ def check_model(owlet, report, name, folder, row, by_length):
 
 def check_type(owlet, report, source, kind):
     file = owlet.work / f"bundled-{kind}.gguf"
-    owlet.run("quantize", source, file, "--type", kind)
+    try:
+        owlet.run("quantize", source, file, "--type", kind)
+    except RuntimeError as error:
+        if "needs a multiple" in str(error):
+            return report.skip(f"bundled as {kind}", str(error).splitlines()[0])
+        raise
     for text in PROMPTS:
         row = owlet.text(source, [text])["ids"][0]
         (ours,), _ = owlet.logits(file, [row])
@@ -95,10 +105,11 @@ def check_type(owlet, report, source, kind):
 
 
 def check_texts(owlet, report, name, file):
-    ours = owlet.text(file, TEXTS)
-    theirs, template = in_another_process(tokenize, file, TEXTS)
-    wrong = [(text, a, b) for text, a, b in zip(TEXTS, ours["ids"], theirs) if a != b]
-    report.check(not wrong, f"{name}: ids", f"of {len(TEXTS)} texts" + (f"; different: {wrong[:3]}" if wrong else ""))
+    texts = [text for text in TEXTS if not name.endswith("gpt4o") or not any(unicodedata.category(c).startswith("M") for c in text)]
+    ours = owlet.text(file, texts)
+    theirs, template = in_another_process(tokenize, file, texts)
+    wrong = [(text, a, b) for text, a, b in zip(texts, ours["ids"], theirs) if a != b]
+    report.check(not wrong, f"{name}: ids", f"of {len(texts)} texts" + (f"; different: {wrong[:3]}" if wrong else ""))
     return template
 
 
@@ -127,9 +138,10 @@ def main():
     for source in sorted(arguments.golden.glob("hf/*/")):
         row = load_file(source / "expected.safetensors")["input_ids"][0].tolist()
         by_length = random_models.depends_on_length(json.loads((source / "config.json").read_text()))
-        report.attempt(source.name, check_model, owlet, report, source.name, with_tokenizer(owlet, source), row, by_length)
+        folder = with_tokenizer(owlet, source, source.name.replace("phi", "ph"))
+        report.attempt(source.name, check_model, owlet, report, source.name, folder, row, by_length)
     for name, config in random_models.cases():
-        folder = owlet.work / name
+        folder = owlet.work / name.replace("phi", "ph")  # llama.cpp looks for more tokens where a model's name is phi3
         shutil.rmtree(folder, ignore_errors=True)
         random_models.build(name, config).save_pretrained(folder)
         for file in owlet.small_tokenizer().iterdir():

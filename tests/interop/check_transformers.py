@@ -31,9 +31,9 @@ def compare(owlet, report, name, folder, row, by_length=False, model=None, ours_
     report.check(error <= TOLERANCE and not difference, name, f"logits {error:.1e}, greedy {difference or ('equal' if answer else 'not asked')}")
 
 
-def with_tokenizer(owlet, source):
+def with_tokenizer(owlet, source, name=None):
     """A copy of a model's folder that has a tokenizer, which converting asks for."""
-    folder = owlet.work / source.name
+    folder = owlet.work / (name or source.name)
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(source, folder)
     for file in owlet.small_tokenizer().iterdir():

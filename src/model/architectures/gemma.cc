@@ -108,6 +108,7 @@ const Architecture kGemma2 = {.name = "gemma2",
                               .read_hf = read_gemma2,
                               .write_hf = write_gemma2,
                               .read_gguf = read_gemma2_gguf,
+                              .gguf_can = {.own_output = false},
                               .norm_offset = 1,
                               .unsaid = R"({"tie_word_embeddings":true,"head_dim":256,"num_key_value_heads":4,"sliding_window":4096,
                                         "attn_logit_softcapping":50.0,"final_logit_softcapping":30.0,"max_position_embeddings":8192})"};

@@ -36,6 +36,7 @@ const Architecture kPhi3 = {.name = "phi3",
                             .read_hf = read_hf,
                             .write_hf = write_hf,
                             .read_gguf = read_gguf,
+                            .gguf_can = {.head_dim = false},
                             .fused_projections = true,
                             .unsaid = R"({"max_position_embeddings":4096,"original_max_position_embeddings":4096,"rms_norm_eps":1e-5})"};
 

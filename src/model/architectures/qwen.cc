@@ -41,6 +41,7 @@ const Architecture kQwen2 = {.name = "qwen2",
                              .gguf = "qwen2",
                              .read_hf = read_qwen2,
                              .write_hf = write_qwen_windows,
+                             .gguf_can = {.head_dim = false},
                              .unsaid = R"({"max_position_embeddings":32768,"num_key_value_heads":32,"sliding_window":4096,"max_window_layers":28})"};
 const Architecture kQwen3 = {.name = "qwen3",
                              .hf_class = "Qwen3ForCausalLM",
