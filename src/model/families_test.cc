@@ -6,6 +6,7 @@
 #include <cstring>
 #include <numeric>
 
+#include "core/file.h"
 #include "core/random.h"
 #include "core/thread_pool.h"
 #include "kernels/backend.h"
@@ -180,6 +181,21 @@ TEST(Families, FilesCarryThem) {
     ASSERT_TRUE(save_hf(*load_model(file), dir / "again", DType::kF32).ok()) << family.name;
     compare(dir / "again", 1e-4f);
   }
+}
+
+TEST(Families, TwoTablesStayTwo) {
+  const fs::path folder = fs::path(testing::TempDir()) / "owlet_two_tables";
+  Model model = random_model(config_of({"", {{"model_type", "llama"}}}), DType::kF32);
+  ASSERT_TRUE(save_hf(model, folder, DType::kF32).ok());
+  model.config.tie_embeddings = true;
+  ASSERT_TRUE(write_file(folder / "config.json", dump_json(config_to_hf(model.config, "float32"))).ok());
+  EXPECT_FALSE(load_model(folder)->config.tie_embeddings);
+  model.weights.output_VD = model.weights.embedding_VD;
+  model.config.tie_embeddings = false;
+  ASSERT_TRUE(save_hf(model, folder, DType::kF32).ok());
+  model.config.tie_embeddings = true;
+  ASSERT_TRUE(write_file(folder / "config.json", dump_json(config_to_hf(model.config, "float32"))).ok());
+  EXPECT_TRUE(load_model(folder)->config.tie_embeddings);
 }
 
 // What llama.cpp would misread or refuse is not written.
