@@ -15,7 +15,6 @@ def arguments(description):
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--owlet", type=pathlib.Path, required=True, help="the program; interop_logits lies beside it")
     parser.add_argument("--golden", type=pathlib.Path, required=True, help="numbers from outside; checks that need them are skipped without")
-    parser.add_argument("--data", type=pathlib.Path, help="texts")
     parser.add_argument("--work", type=pathlib.Path, required=True, help="folder for what is made on the way")
     parsed = parser.parse_args()
     parsed.work.mkdir(parents=True, exist_ok=True)

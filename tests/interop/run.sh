@@ -20,7 +20,7 @@ for check in "$here"/check_*.py; do
   [ $# = 0 ] || [[ " $* " == *" $name "* ]] || continue
   echo "-- $name"
   texts=()
-  grep -q -e '"--data"' "$check" "$here/common.py" && [ -d "$data" ] && texts=(--data "$data")
+  grep -q -e '"--data"' "$check" && [ -d "$data" ] && texts=(--data "$data")
   log=$folder/$name.log
   mkdir -p "$folder/$name"
   "$venv/bin/python" "$check" --owlet "$owlet" --golden "$golden" "${texts[@]}" --work "$folder/$name" 2>&1 | tee "$log"
