@@ -16,6 +16,7 @@ constexpr int kNormalToken = 1;
 constexpr int kUnknownToken = 2;
 constexpr int kControlToken = 3;
 constexpr int kUserToken = 4;
+constexpr int kUnusedToken = 5;
 constexpr int kByteToken = 6;
 
 constexpr char kVisibleSpace[] = "\xe2\x96\x81";  // U+2581: SentencePiece's space
@@ -152,9 +153,10 @@ struct Kind {
 };
 constexpr Kind kKinds[] = {{"gpt2", read_gpt2}, {"llama", read_llama}, {"t5", read_t5}, {"bert", read_bert}};
 
+constexpr float kNeverMerged = -1e9f;
+
 // A score for each token such that the pairs that merges name first are joined first.
 std::vector<float> scores_of_merges(const TokenizerSpec& spec, const Tokenizer& tokenizer) {
-  constexpr float kNeverMerged = -1e9f;
   std::vector<float> scores(spec.vocab.size(), kNeverMerged);
   for (size_t rank = spec.merges.size(); rank-- > 0;) {
     const auto& [left, right] = spec.merges[rank];
@@ -170,21 +172,23 @@ Error not_in_gguf(std::string_view what, std::string_view stage) {
 
 bool mentions(const std::string& stage, std::string_view what) { return stage.find(what) != std::string::npos; }
 
-Status write_llama(const Tokenizer& tokenizer, GgufWriter& writer) {
+Status write_llama(const Tokenizer& tokenizer, size_t n_rows, GgufWriter& writer) {
   const TokenizerSpec& spec = tokenizer.spec();
   const bool in_normalizer = mentions(spec.normalizer, kVisibleSpace), in_pre_tokenizer = mentions(spec.pre_tokenizer, "\"Metaspace\"");
   if (!in_normalizer && !in_pre_tokenizer) return not_in_gguf("normalizer", spec.normalizer);
   const bool prefix = in_normalizer ? mentions(spec.normalizer, "\"Prepend\"") : !mentions(spec.pre_tokenizer, "\"never\"");
   writer.set_string("tokenizer.ggml.model", "llama");
   writer.set_string("tokenizer.ggml.pre", "default");
-  writer.set_f32s("tokenizer.ggml.scores", spec.scores.empty() ? scores_of_merges(spec, tokenizer)
-                                                                : std::vector<float>(spec.scores.begin(), spec.scores.end()));
+  std::vector<float> scores = spec.scores.empty() ? scores_of_merges(spec, tokenizer) : std::vector<float>(spec.scores.begin(), spec.scores.end());
+  scores.resize(n_rows, kNeverMerged);
+  writer.set_f32s("tokenizer.ggml.scores", scores);
   writer.set_bool("tokenizer.ggml.add_space_prefix", prefix);
   return {};
 }
 
 Status write_gpt2(const Tokenizer& tokenizer, GgufWriter& writer) {
   const TokenizerSpec& spec = tokenizer.spec();
+  if (mentions(spec.pre_tokenizer, "\"add_prefix_space\":true")) return not_in_gguf("space before a text", spec.pre_tokenizer);
   if (spec.normalizer != "null" && spec.normalizer != R"({"type":"NFC"})") return not_in_gguf("normalizer", spec.normalizer);
   OWLET_ASSIGN(const std::string pre, gguf_name_of_pre_tokenizer(spec.pre_tokenizer, spec.ignore_merges));
   std::vector<std::string> merges;
@@ -192,7 +196,7 @@ Status write_gpt2(const Tokenizer& tokenizer, GgufWriter& writer) {
   writer.set_string("tokenizer.ggml.model", "gpt2");
   writer.set_string("tokenizer.ggml.pre", pre);
   writer.set_strings("tokenizer.ggml.merges", merges);
-  writer.set_bool("tokenizer.ggml.add_space_prefix", mentions(spec.pre_tokenizer, "\"add_prefix_space\":true"));
+  writer.set_bool("tokenizer.ggml.add_space_prefix", false);
   return {};
 }
 
@@ -210,7 +214,7 @@ Result<Tokenizer> read_gguf_tokenizer(const GgufFile& file) {
   return make_error(ErrorCode::kUnsupported, "tokenizers of type '{}' are not supported", model);
 }
 
-Status write_gguf_tokenizer(const Tokenizer& tokenizer, const GgufTokenIds& ids, GgufWriter& writer) {
+Status write_gguf_tokenizer(const Tokenizer& tokenizer, const GgufTokenIds& ids, int64_t n_rows, GgufWriter& writer) {
   const TokenizerSpec& spec = tokenizer.spec();
   if (spec.kind != TokenModelKind::kBpe) return not_in_gguf("model", "only byte-pair encoding is written");
   std::vector<int32_t> types(spec.vocab.size(), kNormalToken);
@@ -219,8 +223,11 @@ Status write_gguf_tokenizer(const Tokenizer& tokenizer, const GgufTokenIds& ids,
     if (const TokenId id = tokenizer.id_of(fmt::format("<0x{:02X}>", byte)); id >= 0) types[static_cast<size_t>(id)] = kByteToken;
   }
   if (spec.unk >= 0 && spec.byte_fallback) types[static_cast<size_t>(spec.unk)] = kUnknownToken;
-  OWLET_TRY(spec.byte_fallback ? write_llama(tokenizer, writer) : write_gpt2(tokenizer, writer));
-  writer.set_strings("tokenizer.ggml.tokens", spec.vocab);
+  std::vector<std::string> tokens = spec.vocab;
+  while (static_cast<int64_t>(tokens.size()) < n_rows) tokens.push_back(fmt::format("[PAD{}]", tokens.size()));
+  types.resize(tokens.size(), kUnusedToken);
+  OWLET_TRY(spec.byte_fallback ? write_llama(tokenizer, tokens.size(), writer) : write_gpt2(tokenizer, writer));
+  writer.set_strings("tokenizer.ggml.tokens", tokens);
   writer.set_i32s("tokenizer.ggml.token_type", types);
   const auto& before = tokenizer.before_text();
   const TokenId bos = before.size() == 1 ? before[0] : ids.bos;

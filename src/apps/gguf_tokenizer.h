@@ -17,7 +17,8 @@ struct GgufTokenIds {
   TokenId pad = -1;
 };
 
-// Everything but the chat template.
-Status write_gguf_tokenizer(const Tokenizer& tokenizer, const GgufTokenIds& ids, GgufWriter& writer);
+// Everything but the chat template. The model's table has `n_rows` rows: those that the tokenizer has no token for are named and
+// marked as unused, since llama.cpp wants a token for each.
+Status write_gguf_tokenizer(const Tokenizer& tokenizer, const GgufTokenIds& ids, int64_t n_rows, GgufWriter& writer);
 
 }  // namespace owlet

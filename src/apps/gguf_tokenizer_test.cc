@@ -8,11 +8,11 @@
 namespace owlet {
 namespace {
 
-Result<Tokenizer> through_gguf(const Tokenizer& tokenizer) {
+Result<Tokenizer> through_gguf(const Tokenizer& tokenizer, int64_t n_rows = 0) {
   const auto path = std::filesystem::path(testing::TempDir()) / "owlet_tokenizer.gguf";
   GgufWriter writer;
   writer.set_string("general.architecture", "llama");
-  OWLET_TRY(write_gguf_tokenizer(tokenizer, {.bos = 0, .eos = 1}, writer));
+  OWLET_TRY(write_gguf_tokenizer(tokenizer, {.bos = 0, .eos = 1}, n_rows, writer));
   OWLET_TRY(writer.write(path));
   OWLET_ASSIGN(const GgufFile file, GgufFile::open(path));
   return read_gguf_tokenizer(file);
@@ -24,6 +24,18 @@ void expect_same(const Tokenizer& a, const Tokenizer& b, const std::string& what
     EXPECT_EQ(a.encode(text, {.parse_special = true}), b.encode(text, {.parse_special = true})) << what << ": " << text;
     EXPECT_EQ(a.decode(a.encode(text), true), b.decode(a.encode(text), true)) << what;
   }
+}
+
+TEST(GgufTokenizer, EveryRowOfTheTableHasAToken) {
+  auto trainer = BpeTrainer::create({.vocab_size = 300, .special_tokens = {"<s>", "</s>"}, .threads = 1}).value();
+  trainer.add_text("the owls and the others");
+  const Tokenizer tokenizer = Tokenizer::from_spec(describe(trainer.train()).value()).value();
+  const int64_t n = tokenizer.vocab_size();
+  const auto padded = through_gguf(tokenizer, n + 3);
+  ASSERT_TRUE(padded.ok()) << padded.error().to_string();
+  EXPECT_EQ(padded->vocab_size(), n + 3);
+  EXPECT_EQ(padded->id_of(fmt::format("[PAD{}]", n)), n);
+  expect_same(tokenizer, *padded, "padded");
 }
 
 TEST(GgufTokenizer, ByteLevelByEveryName) {

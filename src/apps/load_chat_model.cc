@@ -45,8 +45,8 @@ Result<std::optional<ChatTemplate>> find_template(const fs::path& folder, const 
 
 constexpr double kUsualTemperature = 0.7;
 
-// generation_config.json, as transformers reads it.
-Status read_generation_config(const fs::path& file, SamplingParams& defaults) {
+// generation_config.json, as transformers reads it: what it says of the ids that end an answer goes before config.json.
+Status read_generation_config(const fs::path& file, SamplingParams& defaults, ModelConfig& config) {
   std::error_code code;
   if (!fs::exists(file, code)) return {};
   OWLET_ASSIGN(const std::string text, read_file(file, kMaxJsonBytes));
@@ -55,7 +55,27 @@ Status read_generation_config(const fs::path& file, SamplingParams& defaults) {
   if (json->contains("temperature") && (*json)["temperature"].is_number()) defaults.temperature = (*json)["temperature"].get<double>();
   if (json->contains("top_p") && (*json)["top_p"].is_number()) defaults.top_p = (*json)["top_p"].get<double>();
   if (json->contains("top_k") && (*json)["top_k"].is_number_integer()) defaults.top_k = (*json)["top_k"].get<int>();
+  if (!json->contains("eos_token_id") || (*json)["eos_token_id"].is_null()) return {};
+  const Json& eos = (*json)["eos_token_id"];
+  std::vector<int32_t> ids;
+  for (const Json& id : eos.is_array() ? eos : Json::array({eos})) {
+    if (!id.is_number_integer() || id.get<int64_t>() < 0 || id.get<int64_t>() >= config.vocab_size) {
+      return make_error(ErrorCode::kInvalidArgument, "{}: 'eos_token_id' holds {}; the model has {} tokens", file.string(), dump_json(id), config.vocab_size);
+    }
+    ids.push_back(id.get<int32_t>());
+  }
+  config.eos = std::move(ids);
   return {};
+}
+
+Status write_generation_config(const ChatModel& chat, const fs::path& file) {
+  const ModelConfig& c = chat.model->config;
+  Json json = {{"do_sample", chat.defaults.temperature > 0}};
+  if (chat.defaults.temperature > 0) json.update({{"temperature", chat.defaults.temperature}, {"top_p", chat.defaults.top_p}, {"top_k", chat.defaults.top_k}});
+  if (c.bos >= 0) json["bos_token_id"] = c.bos;
+  if (c.pad >= 0) json["pad_token_id"] = c.pad;
+  if (!chat.stop_ids.empty()) json["eos_token_id"] = chat.stop_ids;
+  return write_file(file, dump_json(json, 2) + "\n");
 }
 
 Status load_from_gguf(const fs::path& path, ChatModel& chat) {
@@ -104,7 +124,7 @@ Status load_from_folder(const fs::path& folder, ChatModel& chat) {
   chat.tokenizer = std::make_unique<Tokenizer>(std::move(tokenizer));
   OWLET_ASSIGN(chat.chat_template, find_template(folder, *chat.tokenizer));
   chat.defaults.temperature = kUsualTemperature;
-  return read_generation_config(folder / "generation_config.json", chat.defaults);
+  return read_generation_config(folder / "generation_config.json", chat.defaults, chat.model->config);
 }
 
 }  // namespace
@@ -178,6 +198,7 @@ Status save_tokenizer_files(const Tokenizer& tokenizer, const std::optional<Chat
 Status save_chat_model(const ChatModel& chat, const fs::path& to, DType dtype) {
   if (to.extension() != ".gguf") {
     OWLET_TRY(save_hf(*chat.model, to, dtype));
+    OWLET_TRY(write_generation_config(chat, to / "generation_config.json"));
     return save_tokenizer_files(*chat.tokenizer, chat.chat_template, to);
   }
   GgufWriter writer;
@@ -188,7 +209,7 @@ Status save_chat_model(const ChatModel& chat, const fs::path& to, DType dtype) {
   writer.set_f32("general.sampling.top_p", static_cast<float>(chat.defaults.top_p));
   writer.set_u32("general.sampling.top_k", static_cast<uint32_t>(std::max(0, chat.defaults.top_k)));
   const ModelConfig& c = chat.model->config;
-  OWLET_TRY(write_gguf_tokenizer(*chat.tokenizer, {c.bos, chat.stop_ids.empty() ? -1 : chat.stop_ids.front(), c.pad}, writer));
+  OWLET_TRY(write_gguf_tokenizer(*chat.tokenizer, {c.bos, chat.stop_ids.empty() ? -1 : chat.stop_ids.front(), c.pad}, c.vocab_size, writer));
   if (chat.chat_template) writer.set_string("tokenizer.chat_template", chat.chat_template->source());
   return writer.write(to);
 }

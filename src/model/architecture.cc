@@ -16,15 +16,24 @@ namespace {
 const std::array kRegistry = {OWLET_ARCHITECTURES(OWLET_ADDRESS)};
 #undef OWLET_ADDRESS
 
+Result<RopeScaling> rope_type(const Json& rope) {
+  OWLET_ASSIGN(const std::string type, get_string(rope, rope.contains("rope_type") ? "rope_type" : "type"));
+  // Early Phi-3 folders call longrope by two other names.
+  if (type == "su" || (type == "yarn" && has_value(rope, "short_factor"))) return RopeScaling::kLongRope;
+  return parse_rope_scaling(type);
+}
+
 Status read_rope_numbers(const Json& rope, const Json& json, ModelConfig& config) {
   RopeConfig& r = config.rope;
-  OWLET_ASSIGN(const std::string type, get_string(rope, rope.contains("rope_type") ? "rope_type" : "type"));
-  OWLET_ASSIGN(r.scaling, parse_rope_scaling(type));
+  OWLET_ASSIGN(r.scaling, rope_type(rope));
   if (r.scaling == RopeScaling::kNone) return {};
-  OWLET_ASSIGN(const int64_t original, int_or(json, "original_max_position_embeddings", config.max_positions));
-  OWLET_ASSIGN(r.original_positions, int_or(rope, "original_max_position_embeddings", original));
+  // Beside the scaling it says more than inside it.
+  OWLET_ASSIGN(const int64_t original, int_or(rope, "original_max_position_embeddings", config.max_positions));
+  OWLET_ASSIGN(r.original_positions, int_or(json, "original_max_position_embeddings", original));
   OWLET_ASSIGN(r.factor, number_or(rope, "factor", r.original_positions > 0 ? static_cast<double>(config.max_positions) / static_cast<double>(r.original_positions) : 1.0));
-  OWLET_ASSIGN(r.attention_factor, number_or(rope, "attention_factor", 0.0));
+  if (r.scaling == RopeScaling::kYarn || r.scaling == RopeScaling::kLongRope) {
+    OWLET_ASSIGN(r.attention_factor, number_or(rope, "attention_factor", 0.0));
+  }
   OWLET_ASSIGN(r.beta_fast, number_or(rope, "beta_fast", r.beta_fast));
   OWLET_ASSIGN(r.beta_slow, number_or(rope, "beta_slow", r.beta_slow));
   OWLET_ASSIGN(r.mscale, number_or(rope, "mscale", 0.0));
@@ -46,19 +55,25 @@ Status read_rope_numbers(const Json& rope, const Json& json, ModelConfig& config
   return {};
 }
 
+Status read_local_rope(const Json& rope, RopeConfig& r) {
+  OWLET_ASSIGN(r.local_theta, number_or(rope, "rope_theta", r.local_theta > 0 ? r.local_theta : 10000.0));
+  if (!has_value(rope, "rope_type") && !has_value(rope, "type")) return {};
+  OWLET_ASSIGN(const RopeScaling scaling, rope_type(rope));
+  if (scaling == RopeScaling::kNone) return {};
+  return make_error(ErrorCode::kUnsupported, "layers with a window have a rotary scaling of their own, '{}': that is not supported", to_string(scaling));
+}
+
 // transformers 5 keeps rotation settings in `rope_parameters`, by type of layer where types differ; 4 in `rope_theta`,
 // `rope_scaling` and fields beside them.
 Status read_rope(const Json& json, ModelConfig& config) {
   RopeConfig& r = config.rope;
   OWLET_ASSIGN(r.theta, number_or(json, "rope_theta", 10000.0));
   OWLET_ASSIGN(double partial, number_or(json, "partial_rotary_factor", 1.0));
-  for (const char* key : {"rope_parameters", "rope_scaling"}) {
+  for (const char* key : {"rope_scaling", "rope_parameters"}) {
     if (!has_value(json, key)) continue;
     const Json* rope = &json[key];
     if (rope->is_object() && rope->contains("full_attention")) {
-      if (has_value(*rope, "sliding_attention")) {
-        OWLET_ASSIGN(r.local_theta, number_or((*rope)["sliding_attention"], "rope_theta", 10000.0));
-      }
+      if (has_value(*rope, "sliding_attention")) OWLET_TRY(read_local_rope((*rope)["sliding_attention"], r));
       rope = &(*rope)["full_attention"];
     }
     if (!rope->is_object()) return make_error(ErrorCode::kInvalidArgument, "'{}' must be an object", key);
@@ -76,7 +91,7 @@ Status read_rope(const Json& json, ModelConfig& config) {
 
 Json rope_to_hf(const RopeConfig& r) {
   Json json = {{"rope_type", to_string(r.scaling)}};
-  if (r.scaling != RopeScaling::kLongRope) json["factor"] = r.factor;
+  json["factor"] = r.factor;
   if (r.scaling != RopeScaling::kLinear && r.scaling != RopeScaling::kDynamic) json["original_max_position_embeddings"] = r.original_positions;
   if (r.attention_factor > 0) json["attention_factor"] = r.attention_factor;
   if (r.scaling == RopeScaling::kYarn) {
@@ -112,7 +127,7 @@ Status read_token_ids(const Json& json, ModelConfig& config) {
   return {};
 }
 
-Status read_sizes(const Json& json, bool tied_by_default, ModelConfig& config) {
+Status read_sizes(const Json& json, ModelConfig& config) {
   OWLET_ASSIGN(config.vocab_size, get_int(json, "vocab_size"));
   OWLET_ASSIGN(config.dim, get_int(json, "hidden_size"));
   OWLET_ASSIGN(config.n_layers, get_int(json, "num_hidden_layers"));
@@ -124,7 +139,7 @@ Status read_sizes(const Json& json, bool tied_by_default, ModelConfig& config) {
   OWLET_ASSIGN(config.ffn_dim, get_int(json, "intermediate_size"));
   OWLET_ASSIGN(config.max_positions, int_or(json, "max_position_embeddings", 2048));
   OWLET_ASSIGN(config.rms_eps, number_or(json, "rms_norm_eps", 1e-6));
-  OWLET_ASSIGN(config.tie_embeddings, bool_or(json, "tie_word_embeddings", tied_by_default));
+  OWLET_ASSIGN(config.tie_embeddings, bool_or(json, "tie_word_embeddings", false));
   return {};
 }
 
@@ -146,24 +161,24 @@ std::string architecture_names() {
   return fmt::format("{}", fmt::join(names, ", "));
 }
 
-Result<ModelConfig> config_from_hf(const Json& json) {
+Result<ModelConfig> config_from_hf(const Json& config_json) {
   ModelConfig config;
-  OWLET_ASSIGN(config.architecture, get_string(json, "model_type"));
+  OWLET_ASSIGN(config.architecture, get_string(config_json, "model_type"));
   const Architecture* architecture = find_architecture(config.architecture);
   if (!architecture) {
     return Error{ErrorCode::kUnsupported, fmt::format("models of type '{}' are not supported", config.architecture),
                  "supported: " + architecture_names()};
   }
-  OWLET_TRY(read_sizes(json, architecture->tied_by_default, config));
+  OWLET_ASSIGN(Json json, parse_json(architecture->unsaid));
+  json.update(config_json);
+  OWLET_TRY(read_sizes(json, config));
   OWLET_TRY(read_token_ids(json, config));
   OWLET_TRY(architecture->read_hf(json, config));
   // Gemma's own field says what it computes; the others' is this one.
   if (config.activation == Activation::kSilu && has_value(json, "hidden_act") && json["hidden_act"] != "silu") {
     return make_error(ErrorCode::kUnsupported, "'hidden_act' is {}; only silu is supported", dump_json(json["hidden_act"]));
   }
-  const double local_theta = config.rope.local_theta;
   OWLET_TRY(read_rope(json, config));
-  if (local_theta > 0 && config.rope.local_theta == 0) config.rope.local_theta = local_theta;
   OWLET_TRY(config.validate());
   return config;
 }

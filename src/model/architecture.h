@@ -12,19 +12,30 @@
 
 namespace owlet {
 
+// What GGUF files of a family can say beyond the common numbers, as llama.cpp reads them.
+struct GgufAbilities {
+  bool scales = false;        // of embeddings, scores, the stream and logits: always said
+  bool biases = false;        // of the output projection and the ffn
+  bool head_dim = true;       // heads of another width than D / H
+  bool own_output = true;     // an output layer that is not the embedding table
+  bool tied_output = true;    // and one that is
+};
+
 struct Architecture {
   std::string_view name;      // Hugging Face's `model_type`
   std::string_view hf_class;  // Hugging Face's `architectures[0]`
   std::string_view gguf;      // GGUF's `general.architecture`
-  // What is particular to this family in config.json, after and before the common fields; refuses what it does not know.
+  // What is particular to this family in config.json, after and before the common fields; refuses what it does not know. Fields
+  // that `unsaid` names are there.
   Status (*read_hf)(const Json& config_json, ModelConfig& config);
   void (*write_hf)(const ModelConfig& config, Json& config_json);
   // What GGUF files of this family leave unsaid, after the common keys. `window` is the file's sliding window, 0 where it has none.
   Status (*read_gguf)(int64_t window, ModelConfig& config) = nullptr;
+  GgufAbilities gguf_can = {};
   bool gguf_interleaved = false;   // GGUF files hold queries and keys in the order of interleaved pairs
   bool fused_projections = false;  // q, k and v are one tensor in files, and gate and up another
   double norm_offset = 0;          // Hugging Face's files hold the norms' weights less this
-  bool tied_by_default = false;    // where config.json does not say
+  std::string_view unsaid = "{}";  // JSON: what fields are that config.json does not name; null there is none
 };
 
 // nullptr where the name is unknown. By `model_type`, and by `general.architecture`.

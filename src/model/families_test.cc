@@ -7,6 +7,7 @@
 #include <cstring>
 #include <numeric>
 
+#include "core/file.h"
 #include "core/random.h"
 #include "core/thread_pool.h"
 #include "io/safetensors.h"
@@ -41,9 +42,9 @@ std::vector<Family> families() {
       {"smollm3", {{"model_type", "smollm3"}}},
       {"phi3", {{"model_type", "phi3"}, {"sliding_window", 6}}},
       {"phi4", {{"model_type", "phi3"}, {"head_dim", 8}, {"original_max_position_embeddings", 16}, {"rope_scaling", longrope}}},
-      {"gemma2", {{"model_type", "gemma2"}, {"head_dim", 8}, {"sliding_window", 4}, {"query_pre_attn_scalar", 8}, {"attn_logit_softcapping", 2.0}, {"final_logit_softcapping", 3.0}}},
+      {"gemma2", {{"model_type", "gemma2"}, {"tie_word_embeddings", true}, {"head_dim", 8}, {"sliding_window", 4}, {"query_pre_attn_scalar", 8}, {"attn_logit_softcapping", 2.0}, {"final_logit_softcapping", 3.0}}},
       {"gemma3", {{"model_type", "gemma3_text"}, {"head_dim", 8}, {"sliding_window", 4}, {"query_pre_attn_scalar", 8}}},
-      {"olmo2", {{"model_type", "olmo2"}, {"attention_bias", true}}},
+      {"olmo2", {{"model_type", "olmo2"}}},
       {"granite", {{"model_type", "granite"}, {"embedding_multiplier", 3.0}, {"residual_multiplier", 0.5}, {"attention_multiplier", 0.2}, {"logits_scaling", 2.0}}},
       {"exaone4", {{"model_type", "exaone4"}, {"num_hidden_layers", 4}, {"sliding_window", 4}, {"sliding_window_pattern", "LLLG"}}},
       {"exaone4 whole", {{"model_type", "exaone4"}, {"sliding_window", nullptr}}},
@@ -188,6 +189,38 @@ TEST(Families, FilesCarryThem) {
   }
 }
 
+TEST(Families, TwoTablesStayTwo) {
+  const fs::path folder = fs::path(testing::TempDir()) / "owlet_two_tables";
+  Model model = random_model(config_of({"", {{"model_type", "llama"}}}), DType::kF32);
+  ASSERT_TRUE(save_hf(model, folder, DType::kF32).ok());
+  model.config.tie_embeddings = true;
+  ASSERT_TRUE(write_file(folder / "config.json", dump_json(config_to_hf(model.config, "float32"))).ok());
+  EXPECT_FALSE(load_model(folder)->config.tie_embeddings);
+  model.weights.output_VD = model.weights.embedding_VD;
+  model.config.tie_embeddings = false;
+  ASSERT_TRUE(save_hf(model, folder, DType::kF32).ok());
+  model.config.tie_embeddings = true;
+  ASSERT_TRUE(write_file(folder / "config.json", dump_json(config_to_hf(model.config, "float32"))).ok());
+  EXPECT_TRUE(load_model(folder)->config.tie_embeddings);
+}
+
+// What llama.cpp would misread or refuse is not written.
+TEST(Families, WhatAGgufCannotSayIsRefusedByName) {
+  const auto error_of = [](const Json& particular) {
+    GgufWriter writer;
+    const Status added = add_to_gguf(random_model(config_of({"", particular}), DType::kF32), DType::kF32, writer);
+    return added.ok() ? std::string("written") : added.error().message;
+  };
+  using testing::HasSubstr;
+  EXPECT_THAT(error_of({{"model_type", "llama"}, {"rope_scaling", {{"type", "dynamic"}, {"factor", 2.0}}}}), HasSubstr("dynamic rotary scaling"));
+  EXPECT_THAT(error_of({{"model_type", "qwen3"}, {"head_dim", 8}, {"attention_bias", true}}), HasSubstr("biases of its output projections"));
+  EXPECT_THAT(error_of({{"model_type", "qwen2"}, {"head_dim", 6}}), HasSubstr("heads of this width"));
+  EXPECT_THAT(error_of({{"model_type", "gemma2"}, {"head_dim", 8}, {"query_pre_attn_scalar", 8}}), HasSubstr("an output layer of its own"));
+  EXPECT_THAT(error_of({{"model_type", "olmo2"}, {"tie_word_embeddings", true}}), HasSubstr("an output layer that is the embedding table"));
+  EXPECT_THAT(error_of({{"model_type", "gemma3_text"}, {"head_dim", 8}, {"query_pre_attn_scalar", 9}}), HasSubstr("a scale of its scores"));
+  EXPECT_THAT(error_of({{"model_type", "qwen3"}, {"head_dim", 8}, {"use_sliding_window", true}, {"sliding_window", 4}, {"max_window_layers", 0}}), HasSubstr("layer 0 sees or rotates otherwise"));
+}
+
 // What a request may reach decides, not how far it is.
 TEST(Families, RotationsAreFixedByTheReach) {
   const ModelConfig config = config_of(families()[8]);
@@ -229,6 +262,35 @@ TEST(Families, GroupedHeadsAreMeansOfHeads) {
   EXPECT_EQ(paged_logits({**ops}, *grouped, some_tokens(5), {5}).size(), 5u * 23u);
 }
 
+// What transformers does where a config.json is silent or says more than is used.
+TEST(Families, ConfigsMeanWhatTransformersTakesThemFor) {
+  const auto read = [](const Json& particular) { return config_of({"", particular}); };
+  const Json factors = {1.0, 1.1, 1.2, 1.3}, longrope = {{"type", "longrope"}, {"short_factor", factors}, {"long_factor", factors}};
+  const auto with = [](Json json, const Json& more) { return json.update(more), json; };
+  const ModelConfig linear = read({{"model_type", "llama"}, {"rope_scaling", {{"rope_type", "linear"}, {"factor", 2.0}, {"attention_factor", 1.7}}}});
+  EXPECT_EQ(rope_frequencies(linear, Rotation::kGlobal, 8).attention_factor, 1.0);
+  const ModelConfig explicit_factor = read({{"model_type", "llama"}, {"rope_scaling", with(longrope, {{"factor", 5.0}, {"original_max_position_embeddings", 16}})}});
+  EXPECT_NEAR(rope_frequencies(explicit_factor, Rotation::kGlobal, 8).attention_factor, std::sqrt(1 + std::log(5.0) / std::log(16.0)), 1e-12);
+  const ModelConfig beside = read({{"model_type", "phi3"}, {"original_max_position_embeddings", 20}, {"rope_scaling", with(longrope, {{"type", "yarn"}, {"original_max_position_embeddings", 10}})}});
+  EXPECT_EQ(beside.rope.scaling, RopeScaling::kLongRope);
+  EXPECT_EQ(beside.rope.original_positions, 20);
+  EXPECT_EQ(read({{"model_type", "phi3"}, {"rope_scaling", longrope}}).rope.original_positions, 4096);
+  const ModelConfig smollm3 = read({{"model_type", "smollm3"}, {"use_sliding_window", true}, {"sliding_window", 6}, {"no_rope_layers", {1, 0}}});
+  EXPECT_EQ(smollm3.layer(0).window, 0);
+  EXPECT_EQ(smollm3.layer(1).window, 6);
+  EXPECT_EQ(smollm3.rope.theta, 2e6);
+  const ModelConfig mistral = read({{"model_type", "mistral"}, {"layer_types", {"full_attention", "sliding_attention"}}});
+  EXPECT_EQ(mistral.layer(0).window, 4096);
+  EXPECT_TRUE(read({{"model_type", "mistral"}, {"sliding_window", nullptr}}).layers.empty());
+  const ModelConfig gemma3 = read({{"model_type", "gemma3_text"}, {"attn_logit_softcapping", 3.0}, {"final_logit_softcapping", 4.0}});
+  EXPECT_EQ(gemma3.attention_soft_cap, 0);
+  EXPECT_EQ(gemma3.logit_soft_cap, 4);
+  EXPECT_EQ(gemma3.rope.theta, 1e6);
+  EXPECT_EQ(gemma3.head_dim, 256);
+  EXPECT_EQ(read({{"model_type", "gemma2"}}).attention_soft_cap, 50);
+  EXPECT_TRUE(config_to_hf(gemma3, "")["query_pre_attn_scalar"].is_number_integer());
+}
+
 TEST(Families, ConfigsThatMakeNoSenseAreRefusedByName) {
   const auto error_of = [](Json json) {
     Json whole = {{"vocab_size", 23}, {"hidden_size", 16}, {"intermediate_size", 20}, {"num_hidden_layers", 2}, {"num_attention_heads", 2}};
@@ -243,7 +305,9 @@ TEST(Families, ConfigsThatMakeNoSenseAreRefusedByName) {
   EXPECT_THAT(error_of({{"model_type", "phi3"}, {"rope_scaling", {{"type", "longrope"}, {"short_factor", {1}}, {"long_factor", {1}}}}}), HasSubstr("1 factors for 4 frequencies"));
   EXPECT_THAT(error_of({{"model_type", "phi3"}, {"partial_rotary_factor", 2}}), HasSubstr("'partial_rotary_factor' is 2"));
   EXPECT_THAT(error_of({{"model_type", "qwen2"}, {"use_sliding_window", true}, {"layer_types", {"sliding_attention"}}}), HasSubstr("list of 2 names"));
-  EXPECT_THAT(error_of({{"model_type", "mistral"}, {"layer_types", {"linear_attention", "full_attention"}}}), HasSubstr("linear_attention"));
+  EXPECT_THAT(error_of({{"model_type", "qwen2"}, {"use_sliding_window", true}, {"layer_types", {"linear_attention", "full_attention"}}}), HasSubstr("linear_attention"));
+  const Json scaled = {{"rope_type", "linear"}, {"factor", 2.0}, {"rope_theta", 1e4}};
+  EXPECT_THAT(error_of({{"model_type", "gemma3_text"}, {"rope_parameters", {{"full_attention", scaled}, {"sliding_attention", scaled}}}}), HasSubstr("of their own, 'linear'"));
   EXPECT_THAT(error_of({{"model_type", "gemma2"}, {"hidden_activation", "relu"}}), HasSubstr("'hidden_activation'"));
   EXPECT_THAT(error_of({{"model_type", "gemma3_text"}, {"use_bidirectional_attention", true}}), HasSubstr("causal"));
   EXPECT_THAT(error_of({{"model_type", "granite"}, {"logits_scaling", 0}}), HasSubstr("'logits_scaling' is 0"));

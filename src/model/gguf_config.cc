@@ -43,6 +43,7 @@ Status read_rope(const GgufFile& file, const std::string& prefix, ModelConfig& c
     OWLET_ASSIGN(r.long_factors, factors(file, "rope_factors_long.weight"));
     OWLET_ASSIGN(r.short_factors, factors(file, "rope_factors_short.weight"));
     r.scaling = RopeScaling::kLongRope;
+    r.factor = static_cast<double>(c.max_positions) / static_cast<double>(std::max<int64_t>(1, r.original_positions));
     r.attention_factor = attention;
   }
   return {};
@@ -99,19 +100,29 @@ int64_t largest_window(const ModelConfig& c) {
   return window;
 }
 
+bool differs(double a, double b) { return std::abs(a - b) > 1e-6 * std::abs(b); }
+
 Status check_holds(const Architecture& architecture, const ModelConfig& c) {
   ModelConfig again = c;
   again.layers.clear();
+  again.query_scale = 0;
   OWLET_TRY(apply_family(architecture, largest_window(c), again));
   for (int64_t i = 0; i < c.n_layers; ++i) {
     if (again.layer(i).window == c.layer(i).window && again.layer(i).rotation == c.layer(i).rotation) continue;
     return Error{ErrorCode::kUnsupported, fmt::format("layer {} sees or rotates otherwise than a GGUF of type {} says", i, architecture.gguf),
                  "convert it to a Hugging Face folder instead"};
   }
-  if (c.rope.scaling == RopeScaling::kDynamic) {
-    return Error{ErrorCode::kUnsupported, "a GGUF cannot hold dynamic rotary scaling", "convert it to a Hugging Face folder instead"};
-  }
-  return {};
+  const GgufAbilities& can = architecture.gguf_can;
+  const char* cannot = c.rope.scaling == RopeScaling::kDynamic                            ? "dynamic rotary scaling"
+                       : (c.o_bias || c.mlp_bias) && !can.biases                          ? "biases of its output projections"
+                       : c.q_dim() != c.dim && !can.head_dim                              ? "heads of this width"
+                       : !c.tie_embeddings && !can.own_output                             ? "an output layer of its own"
+                       : c.tie_embeddings && !can.tied_output                             ? "an output layer that is the embedding table"
+                       : !can.scales && differs(c.attention_scale(), again.attention_scale()) ? "a scale of its scores"
+                                                                                          : nullptr;
+  if (cannot == nullptr) return {};
+  return Error{ErrorCode::kUnsupported, fmt::format("a GGUF of type {} cannot hold {}", architecture.gguf, cannot),
+               "convert it to a Hugging Face folder instead"};
 }
 
 void add_factors(GgufWriter& writer, const char* name, std::vector<float> factors) {
@@ -120,6 +131,9 @@ void add_factors(GgufWriter& writer, const char* name, std::vector<float> factor
     std::copy(factors.begin(), factors.end(), static_cast<float*>(out));
   });
 }
+
+// A divisor for each frequency and nothing else: what rope_freqs.weight holds.
+bool is_fixed(const RopeConfig& r) { return r.attention_factor == 1 && r.short_factors == r.long_factors; }
 
 void add_rope(const ModelConfig& c, const std::string& prefix, GgufWriter& writer) {
   const RopeConfig& r = c.rope;
@@ -130,7 +144,7 @@ void add_rope(const ModelConfig& c, const std::string& prefix, GgufWriter& write
     writer.set_string(prefix + "rope.scaling.type", to_string(r.scaling));
     f32("rope.scaling.factor", r.factor);
   }
-  if (r.scaling == RopeScaling::kYarn || (r.scaling == RopeScaling::kLongRope && r.attention_factor != 1)) {
+  if (r.scaling == RopeScaling::kYarn || (r.scaling == RopeScaling::kLongRope && !is_fixed(r))) {
     writer.set_u32(prefix + "rope.scaling.original_context_length", static_cast<uint32_t>(r.original_positions));
   }
   if (r.scaling == RopeScaling::kYarn) {
@@ -140,7 +154,7 @@ void add_rope(const ModelConfig& c, const std::string& prefix, GgufWriter& write
     const double attention = rope_frequencies(c, Rotation::kGlobal, c.max_positions).attention_factor;
     if (std::abs(attention - usual) > 1e-6) f32("rope.scaling.attn_factor", attention / usual);
   }
-  if (r.scaling == RopeScaling::kLongRope && r.attention_factor != 1) {
+  if (r.scaling == RopeScaling::kLongRope && !is_fixed(r)) {
     writer.set_string(prefix + "rope.scaling.type", "longrope");
     f32("rope.scaling.attn_factor", rope_frequencies(c, Rotation::kGlobal, c.max_positions).attention_factor);
   }
@@ -199,23 +213,18 @@ Status add_config(const ModelConfig& c, GgufWriter& writer) {
   if (const int64_t window = largest_window(c); window > 0) u32("attention.sliding_window", window);
   if (c.attention_soft_cap > 0) f32("attn_logit_softcapping", c.attention_soft_cap);
   if (c.logit_soft_cap > 0) f32("final_logit_softcapping", c.logit_soft_cap);
-  // What the family implies is not said again.
-  ModelConfig implied = c;
-  implied.embedding_scale = implied.residual_scale = implied.logit_scale = 1;
-  implied.query_scale = 0;
-  OWLET_TRY(apply_family(*architecture, largest_window(c), implied));
-  const auto differs = [](double a, double b) { return std::abs(a - b) > 1e-9 * std::abs(b); };
-  if (differs(c.embedding_scale, implied.embedding_scale)) f32("embedding_scale", c.embedding_scale);
-  if (differs(c.residual_scale, implied.residual_scale)) f32("residual_scale", c.residual_scale);
-  if (differs(c.logit_scale, implied.logit_scale)) f32("logit_scale", 1.0 / c.logit_scale);
-  if (differs(c.attention_scale(), implied.attention_scale())) f32("attention.scale", c.attention_scale());
+  if (!architecture->gguf_can.scales) return {};
+  f32("embedding_scale", c.embedding_scale);
+  f32("residual_scale", c.residual_scale);
+  f32("logit_scale", 1.0 / c.logit_scale);
+  f32("attention.scale", c.attention_scale());
   return {};
 }
 
 void add_rope_factors(const ModelConfig& c, GgufWriter& writer) {
   const RopeConfig& r = c.rope;
   const auto floats = [](const std::vector<double>& x) { return std::vector<float>(x.begin(), x.end()); };
-  if (r.scaling == RopeScaling::kLongRope && r.attention_factor == 1) {
+  if (r.scaling == RopeScaling::kLongRope && is_fixed(r)) {
     add_factors(writer, "rope_freqs.weight", floats(r.short_factors));
   } else if (r.scaling == RopeScaling::kLongRope) {
     add_factors(writer, "rope_factors_long.weight", floats(r.long_factors));

@@ -1,5 +1,8 @@
 #include "model/load.h"
 
+#include <cstring>
+#include <map>
+
 #include "core/file.h"
 #include "core/json.h"
 #include "io/safetensors.h"
@@ -59,9 +62,18 @@ Tensor plus_offset(const Tensor& stored, double offset) {
   return norm;
 }
 
+// Two tables that differ are two tables, whatever config.json says: so transformers 5 takes them.
+bool holds_two_tables(const std::map<std::string, Tensor>& tensors) {
+  const auto embedding = tensors.find("model.embed_tokens.weight"), output = tensors.find("lm_head.weight");
+  if (embedding == tensors.end() || output == tensors.end()) return false;
+  const TensorView a = embedding->second, b = output->second;
+  return a.dtype == b.dtype && a.shape == b.shape && std::memcmp(a.data, b.data, static_cast<size_t>(embedding->second.bytes())) != 0;
+}
+
 Result<Model> load_hf(const fs::path& folder) {
-  OWLET_ASSIGN(const ModelConfig config, read_hf_config(folder));
+  OWLET_ASSIGN(ModelConfig config, read_hf_config(folder));
   OWLET_ASSIGN(const auto tensors, read_safetensors_folder(folder));
+  config.tie_embeddings = config.tie_embeddings && !holds_two_tables(tensors);
   const double offset = find_architecture(config.architecture)->norm_offset;
   return assemble(config, [&](const std::string& name) -> Result<Tensor> {
     const TensorPlace place = place_in_hf(config, name);

@@ -62,16 +62,15 @@ double llama3(const RopeConfig& r, double f) {
   return (1 - smooth) * f / r.factor + smooth * f;
 }
 
-RopeFrequencies long_rope(const RopeConfig& r, std::vector<double> f, int64_t max_positions, int64_t reach) {
+RopeFrequencies long_rope(const RopeConfig& r, std::vector<double> f, int64_t reach) {
   const std::vector<double>& factors = reach > r.original_positions ? r.long_factors : r.short_factors;
   RopeFrequencies out;
   for (size_t i = 0; i < f.size(); ++i) out.per_position.push_back(static_cast<float>(f[i] / factors[i]));
-  const double original = static_cast<double>(r.original_positions), stretch = static_cast<double>(max_positions) / original;
-  out.attention_factor = stretch <= 1 ? 1.0 : std::sqrt(1 + std::log(stretch) / std::log(original));
+  out.attention_factor = r.factor <= 1 ? 1.0 : std::sqrt(1 + std::log(r.factor) / std::log(static_cast<double>(r.original_positions)));
   return out;
 }
 
-RopeFrequencies scaled(const RopeConfig& r, int64_t dim, int64_t max_positions, int64_t reach) {
+RopeFrequencies scaled(const RopeConfig& r, int64_t dim, int64_t reach) {
   std::vector<double> f = plain_frequencies(r.theta, dim);
   switch (r.scaling) {
     case RopeScaling::kNone: break;
@@ -88,7 +87,7 @@ RopeFrequencies scaled(const RopeConfig& r, int64_t dim, int64_t max_positions, 
     case RopeScaling::kLlama3:
       for (double& x : f) x = llama3(r, x);
       break;
-    case RopeScaling::kLongRope: return long_rope(r, std::move(f), max_positions, reach);
+    case RopeScaling::kLongRope: return long_rope(r, std::move(f), reach);
   }
   RopeFrequencies out;
   for (const double x : f) out.per_position.push_back(static_cast<float>(x));
@@ -112,7 +111,6 @@ std::string_view to_string(RopeScaling scaling) {
 }
 
 Result<RopeScaling> parse_rope_scaling(std::string_view name) {
-  if (name == "su") return RopeScaling::kLongRope;  // its first name, in early Phi-3 folders
   for (const auto& [scaling, its_name] : kNames) {
     if (name == its_name) return scaling;
   }
@@ -176,9 +174,9 @@ RopeFrequencies rope_frequencies(const ModelConfig& config, Rotation rotation, i
   if (rotation == Rotation::kLocal) {
     RopeConfig local;
     local.theta = r.local_theta;
-    return scaled(local, dim, config.max_positions, reach);
+    return scaled(local, dim, reach);
   }
-  out = scaled(r, dim, config.max_positions, reach);
+  out = scaled(r, dim, reach);
   if (r.attention_factor > 0) out.attention_factor = r.attention_factor;
   return out;
 }

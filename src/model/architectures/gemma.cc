@@ -5,7 +5,6 @@
 namespace owlet {
 namespace {
 
-constexpr int64_t kUsualScalar = 256;
 constexpr int64_t kUsualPattern = 6;  // of Gemma 3: five windowed layers, then one that sees everything
 constexpr double kLocalTheta = 10000;
 
@@ -25,10 +24,10 @@ Status read_common(const Json& json, ModelConfig& config) {
     }
     if (has_value(json, key)) break;
   }
-  OWLET_ASSIGN(config.head_dim, int_or(json, "head_dim", 256));
-  OWLET_ASSIGN(const double scalar, number_or(json, "query_pre_attn_scalar", kUsualScalar));
+  OWLET_ASSIGN(const double scalar, number_or(json, "query_pre_attn_scalar", 256));
   if (!(scalar > 0)) return make_error(ErrorCode::kInvalidArgument, "'query_pre_attn_scalar' is {}", scalar);
   config.query_scale = 1.0 / std::sqrt(scalar);
+  OWLET_ASSIGN(config.logit_soft_cap, number_or(json, "final_logit_softcapping", 0));
   return read_biases(json, config);
 }
 
@@ -36,23 +35,22 @@ void write_common(const ModelConfig& config, Json& json) {
   write_biases(config, json);
   write_windows(config, json);
   json["hidden_activation"] = "gelu_pytorch_tanh";
-  json["query_pre_attn_scalar"] = std::round(1e6 / (config.attention_scale() * config.attention_scale())) / 1e6;
-  json["attn_logit_softcapping"] = config.attention_soft_cap > 0 ? Json(config.attention_soft_cap) : Json();
+  // transformers wants an integer, where it is one.
+  const double scalar = std::round(1e6 / (config.attention_scale() * config.attention_scale())) / 1e6;
+  json["query_pre_attn_scalar"] = scalar == std::round(scalar) ? Json(static_cast<int64_t>(scalar)) : Json(scalar);
   json["final_logit_softcapping"] = config.logit_soft_cap > 0 ? Json(config.logit_soft_cap) : Json();
-}
-
-// null is no cap; what is absent is what the family has.
-Status read_caps(const Json& json, double attention, double logits, ModelConfig& config) {
-  OWLET_ASSIGN(config.attention_soft_cap, number_or(json, "attn_logit_softcapping", json.contains("attn_logit_softcapping") ? 0 : attention));
-  OWLET_ASSIGN(config.logit_soft_cap, number_or(json, "final_logit_softcapping", json.contains("final_logit_softcapping") ? 0 : logits));
-  return {};
 }
 
 Status read_gemma2(const Json& json, ModelConfig& config) {
   OWLET_TRY(read_common(json, config));
-  OWLET_TRY(read_caps(json, 50.0, 30.0, config));
-  OWLET_ASSIGN(const int64_t window, int_or(json, "sliding_window", json.contains("sliding_window") ? 0 : 4096));
+  OWLET_ASSIGN(config.attention_soft_cap, number_or(json, "attn_logit_softcapping", 0));
+  OWLET_ASSIGN(const int64_t window, int_or(json, "sliding_window", 0));
   return read_windows(json, window, windowed_in_gemma2, config);
+}
+
+void write_gemma2(const ModelConfig& config, Json& json) {
+  write_common(config, json);
+  json["attn_logit_softcapping"] = config.attention_soft_cap > 0 ? Json(config.attention_soft_cap) : Json();
 }
 
 // Layers with a window are rotated by the local theta.
@@ -65,14 +63,11 @@ void rotate_locally(ModelConfig& config, const std::function<bool(int64_t)>& is_
 
 Status read_gemma3(const Json& json, ModelConfig& config) {
   OWLET_TRY(read_common(json, config));
-  OWLET_TRY(read_caps(json, 0, 0, config));
   config.qk_norm = QkNorm::kPerHead;
   OWLET_ASSIGN(const bool both_ways, bool_or(json, "use_bidirectional_attention", false));
   if (both_ways) return make_error(ErrorCode::kUnsupported, "'use_bidirectional_attention' is true; only causal attention is supported");
-  if (config.rope.local_theta == 0) {
-    OWLET_ASSIGN(config.rope.local_theta, number_or(json, "rope_local_base_freq", kLocalTheta));
-  }
-  OWLET_ASSIGN(const int64_t window, int_or(json, "sliding_window", json.contains("sliding_window") ? 0 : 4096));
+  OWLET_ASSIGN(config.rope.local_theta, number_or(json, "rope_local_base_freq", kLocalTheta));
+  OWLET_ASSIGN(const int64_t window, int_or(json, "sliding_window", 0));
   OWLET_ASSIGN(int64_t pattern, int_or(json, "_sliding_window_pattern", kUsualPattern));
   OWLET_ASSIGN(pattern, int_or(json, "sliding_window_pattern", pattern));
   if (pattern < 1) return make_error(ErrorCode::kInvalidArgument, "'sliding_window_pattern' is {}", pattern);
@@ -111,10 +106,12 @@ const Architecture kGemma2 = {.name = "gemma2",
                               .hf_class = "Gemma2ForCausalLM",
                               .gguf = "gemma2",
                               .read_hf = read_gemma2,
-                              .write_hf = write_common,
+                              .write_hf = write_gemma2,
                               .read_gguf = read_gemma2_gguf,
+                              .gguf_can = {.own_output = false},
                               .norm_offset = 1,
-                              .tied_by_default = true};
+                              .unsaid = R"({"tie_word_embeddings":true,"head_dim":256,"num_key_value_heads":4,"sliding_window":4096,
+                                        "attn_logit_softcapping":50.0,"final_logit_softcapping":30.0,"max_position_embeddings":8192})"};
 const Architecture kGemma3 = {.name = "gemma3_text",
                               .hf_class = "Gemma3ForCausalLM",
                               .gguf = "gemma3",
@@ -122,6 +119,7 @@ const Architecture kGemma3 = {.name = "gemma3_text",
                               .write_hf = write_gemma3,
                               .read_gguf = read_gemma3_gguf,
                               .norm_offset = 1,
-                              .tied_by_default = true};
+                              .unsaid = R"({"tie_word_embeddings":true,"head_dim":256,"num_key_value_heads":4,"sliding_window":4096,
+                                        "rope_theta":1e6,"max_position_embeddings":131072})"};
 
 }  // namespace owlet

@@ -29,6 +29,7 @@ const Architecture kGranite = {.name = "granite",
                                .gguf = "granite",
                                .read_hf = read_hf,
                                .write_hf = write_hf,
+                               .gguf_can = {.scales = true, .biases = true},
                                .gguf_interleaved = true};
 
 }  // namespace owlet

@@ -19,6 +19,7 @@ const Architecture kLlama = {.name = "llama",
                              .read_hf = read_biases,
                              .write_hf = write_biases,
                              .read_gguf = read_gguf,
+                             .gguf_can = {.biases = true},
                              .gguf_interleaved = true};
 
 }  // namespace owlet

@@ -4,17 +4,15 @@
 namespace owlet {
 namespace {
 
-constexpr int64_t kUsualWindow = 4096;  // where config.json does not say; null is none
-
-Status read_hf(const Json& json, ModelConfig& config) {
-  const int64_t unsaid = json.contains("sliding_window") ? 0 : kUsualWindow;
-  OWLET_ASSIGN(const int64_t window, int_or(json, "sliding_window", unsaid));
-  return read_windows(json, window, [](int64_t) { return true; }, config);
-}
-
-Status read_gguf(int64_t window, ModelConfig& config) {
+Status window_everywhere(int64_t window, ModelConfig& config) {
   set_windows(window, [](int64_t) { return true; }, config);
   return {};
+}
+
+// `layer_types`, where somebody wrote them, change nothing.
+Status read_hf(const Json& json, ModelConfig& config) {
+  OWLET_ASSIGN(const int64_t window, int_or(json, "sliding_window", 0));
+  return window_everywhere(window, config);
 }
 
 }  // namespace
@@ -24,7 +22,8 @@ const Architecture kMistral = {.name = "mistral",
                                .gguf = "llama",
                                .read_hf = read_hf,
                                .write_hf = write_windows,
-                               .read_gguf = read_gguf,
-                               .gguf_interleaved = true};
+                               .read_gguf = window_everywhere,
+                               .gguf_interleaved = true,
+                               .unsaid = R"({"sliding_window":4096,"num_key_value_heads":8,"max_position_embeddings":131072})"};
 
 }  // namespace owlet

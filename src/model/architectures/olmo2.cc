@@ -13,6 +13,12 @@ Status read_hf(const Json& json, ModelConfig& config) {
 
 }  // namespace
 
-const Architecture kOlmo2 = {.name = "olmo2", .hf_class = "Olmo2ForCausalLM", .gguf = "olmo2", .read_hf = read_hf, .write_hf = write_biases};
+const Architecture kOlmo2 = {.name = "olmo2",
+                             .hf_class = "Olmo2ForCausalLM",
+                             .gguf = "olmo2",
+                             .read_hf = read_hf,
+                             .write_hf = write_biases,
+                             .gguf_can = {.head_dim = false, .tied_output = false},
+                             .unsaid = R"({"rms_norm_eps":1e-5})"};
 
 }  // namespace owlet

@@ -17,19 +17,20 @@ Status read_hf(const Json& json, ModelConfig& config) {
   OWLET_TRY(read_biases(json, config));
   OWLET_ASSIGN(const bool use_windows, bool_or(json, "use_sliding_window", false));
   OWLET_ASSIGN(const int64_t window, int_or(json, "sliding_window", 0));
-  if (use_windows && window > 0) OWLET_TRY(read_windows(json, window, [](int64_t) { return true; }, config));
   OWLET_ASSIGN(const int64_t interval, int_or(json, "no_rope_layer_interval", kUsualInterval));
   if (interval < 1) return make_error(ErrorCode::kInvalidArgument, "'no_rope_layer_interval' is {}", interval);
   if (!has_value(json, "no_rope_layers")) {
     leave_unrotated([interval](int64_t i) { return (i + 1) % interval == 0; }, config);
-    return {};
+  } else {
+    const Json& rotated = json["no_rope_layers"];  // despite the name, 1 is a layer that is rotated
+    if (!rotated.is_array() || static_cast<int64_t>(rotated.size()) != config.n_layers) {
+      return make_error(ErrorCode::kInvalidArgument, "'no_rope_layers' must be a list of {} numbers", config.n_layers);
+    }
+    leave_unrotated([&](int64_t i) { return rotated[static_cast<size_t>(i)] == 0 || rotated[static_cast<size_t>(i)] == false; }, config);
   }
-  const Json& rotated = json["no_rope_layers"];  // despite the name, 1 is a layer that is rotated
-  if (!rotated.is_array() || static_cast<int64_t>(rotated.size()) != config.n_layers) {
-    return make_error(ErrorCode::kInvalidArgument, "'no_rope_layers' must be a list of {} numbers", config.n_layers);
-  }
-  leave_unrotated([&](int64_t i) { return rotated[static_cast<size_t>(i)] == 0 || rotated[static_cast<size_t>(i)] == false; }, config);
-  return {};
+  // Where windows are asked for, they are those layers' that know no positions.
+  if (!use_windows && !has_value(json, "layer_types")) return {};
+  return read_windows(json, window, [&](int64_t i) { return config.layer(i).rotation == Rotation::kNone; }, config);
 }
 
 void write_hf(const ModelConfig& config, Json& json) {
@@ -55,6 +56,6 @@ const Architecture kSmolLm3 = {.name = "smollm3",
                                .write_hf = write_hf,
                                .read_gguf = read_gguf,
                                .gguf_interleaved = true,
-                               .tied_by_default = true};
+                               .unsaid = R"({"tie_word_embeddings":true,"rope_theta":2e6,"max_position_embeddings":32768,"num_key_value_heads":4})"};
 
 }  // namespace owlet
