@@ -80,16 +80,70 @@ Result<Tokenizer> load_tokenizer(const std::string& path) {
   return std::move(*chat.tokenizer);
 }
 
-Status encode(const std::string& model, std::string text, bool json) {
-  OWLET_ASSIGN(const Tokenizer tokenizer, load_tokenizer(model));
+struct EncodeCommand {
+  CommonOptions common;
+  std::string text;
+  std::string lines;
+  bool control = false;
+};
+
+// One text or list of ids for each line of JSON, in blocks that bound the memory.
+Status for_each_block(const std::string& file, const std::function<Status(std::vector<Json> block)>& work) {
+  constexpr size_t kBlockBytes = size_t{16} << 20;
+  OWLET_ASSIGN(LineReader reader, LineReader::open(file));
+  std::vector<Json> block;
+  std::string line;
+  size_t bytes = 0;
+  for (int64_t n = 1;; ++n) {
+    OWLET_ASSIGN(const bool more, reader.next(line));
+    if (!more) return work(std::move(block));
+    auto value = parse_json(line);
+    if (!value.ok()) return std::move(value).error().in(fmt::format("{}:{}", file, n));
+    block.push_back(std::move(value).value());
+    bytes += line.size();
+    if (bytes < kBlockBytes) continue;
+    OWLET_TRY(work(std::exchange(block, {})));
+    bytes = 0;
+  }
+}
+
+Status encode_lines(const Tokenizer& tokenizer, const EncodeCommand& command) {
+  ThreadPool pool(command.common.threads);
+  return for_each_block(command.lines, [&](std::vector<Json> block) -> Status {
+    std::vector<std::string> texts;
+    for (Json& value : block) {
+      const Json& text = value.is_object() && value.contains("text") ? value["text"] : value;
+      if (!text.is_string()) return make_error(ErrorCode::kInvalidArgument, "{}: each line must be a string, or an object with a \"text\"", command.lines);
+      texts.push_back(text.get<std::string>());
+    }
+    for (const auto& ids : tokenizer.encode_batch(texts, pool, {.parse_special = command.control})) fmt::print("[{}]\n", fmt::join(ids, ","));
+    return {};
+  });
+}
+
+Status encode(const EncodeCommand& command) {
+  OWLET_ASSIGN(const Tokenizer tokenizer, load_tokenizer(command.common.model));
+  if (!command.lines.empty()) return encode_lines(tokenizer, command);
+  std::string text = command.text;
   if (text.empty()) text.assign(std::istreambuf_iterator<char>(std::cin), {});
-  const auto ids = tokenizer.encode(text);
-  fmt::print("{}\n", json ? dump_json(Json(ids)) : fmt::format("{}", fmt::join(ids, " ")));
+  const auto ids = tokenizer.encode(text, {.parse_special = command.control});
+  fmt::print("{}\n", command.common.json ? dump_json(Json(ids)) : fmt::format("{}", fmt::join(ids, " ")));
   return {};
 }
 
-Status decode(const std::string& model, std::vector<int32_t> ids) {
+Status decode(const std::string& model, std::vector<int32_t> ids, const std::string& lines) {
   OWLET_ASSIGN(const Tokenizer tokenizer, load_tokenizer(model));
+  if (!lines.empty()) {
+    return for_each_block(lines, [&](const std::vector<Json>& block) -> Status {
+      for (const Json& value : block) {
+        if (!value.is_array() || !std::all_of(value.begin(), value.end(), [](const Json& id) { return id.is_number_integer(); })) {
+          return make_error(ErrorCode::kInvalidArgument, "{}: each line must be a list of ids", lines);
+        }
+        fmt::print("{}\n", dump_json(Json(tokenizer.decode(value.get<std::vector<int32_t>>(), true))));
+      }
+      return {};
+    });
+  }
   if (ids.empty()) ids.assign(std::istream_iterator<int32_t>(std::cin), {});
   const std::string text = tokenizer.decode(ids, true);
   std::fwrite(text.data(), 1, text.size(), stdout);
@@ -111,18 +165,23 @@ std::function<Status()> declare(CLI::App& app) {
   train_app->callback([=] { *chosen = [options] { return train(*options); }; });
 
   CLI::App* encode_app = app.add_subcommand("encode", "text to token ids");
-  auto common = std::make_shared<CommonOptions>();
-  auto text = std::make_shared<std::string>();
-  common->add_model(*encode_app);
-  common->add_json(*encode_app);
-  encode_app->add_option("text", *text, "default: standard input");
-  encode_app->callback([=] { *chosen = [=] { return encode(common->model, *text, common->json); }; });
+  auto command = std::make_shared<EncodeCommand>();
+  command->common.add_model(*encode_app);
+  command->common.add_threads(*encode_app);
+  command->common.add_json(*encode_app);
+  encode_app->add_option("text", command->text, "default: standard input");
+  encode_app->add_option("--lines", command->lines, "a text for each line of this file, a JSON string or {\"text\"}; ids come in lines too");
+  encode_app->add_flag("--control", command->control, "names of control tokens in the text are control tokens");
+  encode_app->callback([=] { *chosen = [=] { return encode(*command); }; });
 
   CLI::App* decode_app = app.add_subcommand("decode", "token ids to text");
+  auto common = std::make_shared<CommonOptions>();
   auto ids = std::make_shared<std::vector<int32_t>>();
+  auto lines = std::make_shared<std::string>();
   common->add_model(*decode_app);
   decode_app->add_option("ids", *ids, "default: standard input");
-  decode_app->callback([=] { *chosen = [=] { return decode(common->model, *ids); }; });
+  decode_app->add_option("--lines", *lines, "a JSON list of ids for each line of this file; texts come as JSON strings");
+  decode_app->callback([=] { *chosen = [=] { return decode(common->model, *ids, *lines); }; });
   return [chosen] { return (*chosen)(); };
 }
 
