@@ -1,8 +1,10 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <iostream>
 #include <iterator>
+#include <mutex>
 
 #include "apps/command.h"
 #include "apps/load_chat_model.h"
@@ -10,6 +12,7 @@
 #include "core/file.h"
 #include "core/json.h"
 #include "tokenizer/train.h"
+#include "tokenizer/unicode.h"
 
 namespace owlet {
 namespace {
@@ -19,6 +22,7 @@ struct TrainOptions {
   std::string out;
   int vocab_size = 8192;
   int64_t min_frequency = 2;
+  int threads = 0;
   std::string special = "<pad>,<q_end>,<a_end>,<text_end>,<think_start>,<think_end>";
 };
 
@@ -33,37 +37,94 @@ std::vector<std::string> split(const std::string& text, char at) {
 }
 
 // Every text that a line of JSON holds: a document, or what was said in a chat.
-void add_line(const Json& line, BpeTrainer& trainer) {
-  if (line.contains("text") && line["text"].is_string()) return trainer.add_text(line["text"].get_ref<const std::string&>());
+void add_line(const Json& line, BpeTrainer& trainer, int thread) {
+  if (line.contains("text") && line["text"].is_string()) return trainer.add_text(line["text"].get_ref<const std::string&>(), thread);
   if (!line.contains("messages") || !line["messages"].is_array()) return;
   for (const Json& message : line["messages"]) {
     for (const char* key : {"content", "thinking"}) {
       if (message.is_object() && message.contains(key) && message[key].is_string()) {
-        trainer.add_text(message[key].get_ref<const std::string&>());
+        trainer.add_text(message[key].get_ref<const std::string&>(), thread);
       }
     }
   }
 }
 
-Status train(const TrainOptions& options) {
-  OWLET_ASSIGN(BpeTrainer trainer, BpeTrainer::create({.vocab_size = options.vocab_size, .min_frequency = options.min_frequency,
-                                                       .special_tokens = split(options.special, ',')}));
-  std::string line;
-  for (const std::string& file : options.files) {
-    OWLET_ASSIGN(LineReader reader, LineReader::open(file));
-    const bool json = file.find(".jsonl") != std::string::npos;
-    for (int64_t n = 1;; ++n) {
-      OWLET_ASSIGN(const bool more, reader.next(line));
-      if (!more) break;
-      if (!json) {
-        trainer.add_text(line + "\n");
-        continue;
+// A file whose lines several threads read in turns: while one decompresses, the others work on what they took.
+class SharedLines {
+ public:
+  explicit SharedLines(LineReader reader) : reader_(std::move(reader)) {}
+
+  // Calls work(line, its number) for all lines of the file that no other thread takes. After an error the rest is left; the error of
+  // the first line that has one is kept.
+  template <class Work>
+  void work_on(const Work& work) {
+    std::vector<std::string> lines;
+    for (int64_t first; (first = take(lines)) > 0;) {
+      for (size_t i = 0; i < lines.size(); ++i) {
+        const int64_t number = first + static_cast<int64_t>(i);
+        if (Status status = work(lines[i], number); !status.ok()) {
+          fail(number, std::move(status));
+          break;
+        }
       }
-      auto value = parse_json(line);
-      if (!value.ok()) return std::move(value).error().in(fmt::format("{}:{}", file, n));
-      add_line(*value, trainer);
     }
   }
+  Status status() { return std::move(status_); }
+
+ private:
+  static constexpr size_t kTakenBytes = size_t{1} << 19;
+
+  // The number of the first line; 0 where there are no more.
+  int64_t take(std::vector<std::string>& lines) {
+    const std::lock_guard lock(mutex_);
+    lines.clear();
+    const int64_t first = n_taken_ + 1;
+    for (size_t bytes = 0; bytes < kTakenBytes && status_.ok();) {
+      auto more = reader_.next(lines.emplace_back());
+      if (!more.ok()) status_ = std::move(more).error();
+      if (!more.ok() || !*more) {
+        lines.pop_back();
+        break;
+      }
+      bytes += lines.back().size() + 1;
+      ++n_taken_;
+    }
+    return lines.empty() ? 0 : first;
+  }
+  void fail(int64_t number, Status status) {
+    const std::lock_guard lock(mutex_);
+    if (failed_at_ > 0 && failed_at_ < number) return;
+    failed_at_ = number;
+    status_ = std::move(status);
+  }
+
+  std::mutex mutex_;
+  LineReader reader_;
+  int64_t n_taken_ = 0;
+  int64_t failed_at_ = 0;
+  Status status_;
+};
+
+Status add_file(const std::string& file, ThreadPool& pool, BpeTrainer& trainer) {
+  OWLET_ASSIGN(LineReader reader, LineReader::open(file));
+  const bool json = file.find(".jsonl") != std::string::npos;
+  SharedLines lines(std::move(reader));
+  pool.run([&](int thread, int) {
+    lines.work_on([&](std::string& line, int64_t number) -> Status {
+      if (!json) return trainer.add_text(line += '\n', thread), Status();
+      auto value = parse_json(line);
+      if (!value.ok()) return std::move(value).error().in(fmt::format("{}:{}", file, number));
+      return add_line(*value, trainer, thread), Status();
+    });
+  });
+  return lines.status();
+}
+
+Status train(const TrainOptions& options) {
+  ThreadPool pool(options.threads);
+  OWLET_ASSIGN(BpeTrainer trainer, BpeTrainer::create({.vocab_size = options.vocab_size, .min_frequency = options.min_frequency,
+                                                       .special_tokens = split(options.special, ','), .threads = pool.size()}));
+  for (const std::string& file : options.files) OWLET_TRY(add_file(file, pool, trainer));
   OWLET_ASSIGN(const Tokenizer tokenizer, Tokenizer::from_spec(trainer.train()));
   OWLET_TRY(tokenizer.save(options.out));
   fmt::print("{}: {} tokens, {} merges\n", options.out, format_count(tokenizer.vocab_size()),
@@ -139,7 +200,7 @@ Status decode(const std::string& model, std::vector<int32_t> ids, const std::str
         if (!value.is_array() || !std::all_of(value.begin(), value.end(), [](const Json& id) { return id.is_number_integer(); })) {
           return make_error(ErrorCode::kInvalidArgument, "{}: each line must be a list of ids", lines);
         }
-        fmt::print("{}\n", dump_json(Json(tokenizer.decode(value.get<std::vector<int32_t>>(), true))));
+        fmt::print("{}\n", dump_json(Json(unicode::replace_broken(tokenizer.decode(value.get<std::vector<int32_t>>(), true)))));
       }
       return {};
     });
@@ -161,6 +222,7 @@ std::function<Status()> declare(CLI::App& app) {
   train_app->add_option("-o,--out", options->out, "folder to write to")->required();
   train_app->add_option("--vocab-size", options->vocab_size, "tokens")->capture_default_str();
   train_app->add_option("--min-frequency", options->min_frequency, "least count of a pair that is merged")->capture_default_str();
+  train_app->add_option("-t,--threads", options->threads, "0: one per core");
   train_app->add_option("--special", options->special, "control tokens, by commas; they take the first ids")->capture_default_str();
   train_app->callback([=] { *chosen = [options] { return train(*options); }; });
 

@@ -27,7 +27,8 @@ uint8_t find_classes(uint32_t c) {
   const uint32_t category = bit(category_of(c));
   int classes = 0;
   if (category & kLetters) classes |= kLetter;
-  if (category & kNumbers) classes |= kNumber;
+  if (category & kNumbers) classes |= kNumber | kDigit;
+  if ((c >= 0x11de0 && c <= 0x11de9) || (c >= 0x16ff4 && c <= 0x16ff6)) classes |= kDigit;
   if ((category & kSeparators) || is_control_space(c)) classes |= kSpace;
   if (c == '\r' || c == '\n') classes |= kNewline;
   if ((category & kWordParts) || is_other_word(c)) classes |= kWord;

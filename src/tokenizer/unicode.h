@@ -25,6 +25,7 @@ enum Class : uint8_t {
   kSpace = 4,     // \s: Unicode's White_Space
   kNewline = 8,   // [\r\n]
   kWord = 16,     // \w: letters, marks, decimal and letter numbers, connectors, joiners
+  kDigit = 32,    // what the stage Digits takes for one: \p{N} of Unicode 17.0
 };
 
 // One character, or one byte that is not part of valid UTF-8.
@@ -56,7 +57,7 @@ inline constexpr std::array<uint8_t, 128> kAsciiClasses = [] {
   for (int c = 0; c < 128; ++c) {
     const bool letter = ((c | 32) >= 'a') && ((c | 32) <= 'z'), number = c >= '0' && c <= '9';
     const bool newline = c == '\r' || c == '\n', space = c == ' ' || (c >= '\t' && c <= '\r');
-    classes[static_cast<size_t>(c)] = static_cast<uint8_t>((letter ? kLetter : 0) | (number ? kNumber : 0) | (space ? kSpace : 0) |
+    classes[static_cast<size_t>(c)] = static_cast<uint8_t>((letter ? kLetter : 0) | (number ? kNumber | kDigit : 0) | (space ? kSpace : 0) |
                                                            (newline ? kNewline : 0) | (letter || number || c == '_' ? kWord : 0));
   }
   return classes;
