@@ -6,6 +6,7 @@
 #include <iterator>
 #include <mutex>
 
+#include "apps/bench_tokenizer.h"
 #include "apps/command.h"
 #include "apps/load_chat_model.h"
 #include "apps/progress.h"
@@ -222,7 +223,7 @@ std::function<Status()> declare(CLI::App& app) {
   train_app->add_option("-o,--out", options->out, "folder to write to")->required();
   train_app->add_option("--vocab-size", options->vocab_size, "tokens")->capture_default_str();
   train_app->add_option("--min-frequency", options->min_frequency, "least count of a pair that is merged")->capture_default_str();
-  train_app->add_option("-t,--threads", options->threads, "0: one per core");
+  train_app->add_option("--threads", options->threads, "0: one per core");
   train_app->add_option("--special", options->special, "control tokens, by commas; they take the first ids")->capture_default_str();
   train_app->callback([=] { *chosen = [options] { return train(*options); }; });
 
@@ -244,6 +245,22 @@ std::function<Status()> declare(CLI::App& app) {
   decode_app->add_option("ids", *ids, "default: standard input");
   decode_app->add_option("--lines", *lines, "a JSON list of ids for each line of this file; texts come as JSON strings");
   decode_app->callback([=] { *chosen = [=] { return decode(common->model, *ids, *lines); }; });
+
+  CLI::App* bench_app = app.add_subcommand("bench", "megabytes a second of training and encoding, beside this machine's own limits");
+  auto bench = std::make_shared<TokenizerBenchOptions>();
+  auto bench_model = std::make_shared<std::string>();
+  bench_app->add_option("file", bench->file, "texts: .txt, or .jsonl with \"text\"; .zst too")->required();
+  bench_app->add_option("-m,--model", *bench_model, "whose tokenizer encodes; default: the one that is trained");
+  bench_app->add_option("--vocab-size", bench->vocab_size, "tokens of the one that is trained")->capture_default_str();
+  bench_app->add_option("--repeats", bench->repeats, "samples of each figure; the median counts")->check(CLI::Range(1, 1000))->capture_default_str();
+  bench_app->add_option("--threads", bench->threads, "0: one per core");
+  bench_app->callback([=] {
+    *chosen = [=]() -> Status {
+      if (bench_model->empty()) return bench_tokenizer(*bench, nullptr);
+      OWLET_ASSIGN(const Tokenizer tokenizer, load_tokenizer(*bench_model));
+      return bench_tokenizer(*bench, &tokenizer);
+    };
+  });
   return [chosen] { return (*chosen)(); };
 }
 

@@ -145,7 +145,8 @@ class Translator {
       } else if (pattern_.substr(at_, 2) == "[:") {
         const size_t end = pattern_.find(":]", at_);
         if (end == std::string_view::npos) return broken();
-        members += pattern_.substr(at_, end + 2 - at_);
+        const std::string_view name = pattern_.substr(at_, end + 2 - at_);
+        members += name == "[:punct:]" ? category("P") + category("S") : std::string(name);
         at_ = end + 2;
       } else if (pattern_[at_] == '[') {
         if (pattern_.substr(at_, 2) == "[^" || depth >= kMaxNesting) return broken();

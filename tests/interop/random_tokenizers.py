@@ -85,10 +85,10 @@ def one_decoder(rng):
     return node
 
 
-def decoder(rng, kind):
+def decoder(rng, byte_level):
     """As tokenizers have them: byte-level ones have ByteLevel (without a decoder we give bytes, where the reference gives their
     spelling), and BPEDecoder stands alone."""
-    if kind == "ByteBPE":
+    if byte_level:
         return {"type": "ByteLevel", "add_prefix_space": True, "trim_offsets": True, "use_regex": True}
     strip = {"type": "Strip", "content": " ", "start": rng.randrange(3), "stop": rng.randrange(3)}
     spaces = {"type": "Replace", "pattern": {"String": "▁"}, "content": rng.choice([" ", "", "b"])}
@@ -192,7 +192,7 @@ def added_tokens(rng, vocab):
     added = []
     for name in sorted(vocab, key=vocab.get)[:2]:
         added.append({"id": vocab[name], "content": name, "single_word": False, "lstrip": maybe(rng, 0.2), "rstrip": maybe(rng, 0.2),
-                      "normalized": maybe(rng, 0.2), "special": maybe(rng, 0.9)})
+                      "normalized": False, "special": maybe(rng, 0.9)})
     size = max(vocab.values()) + 1
     for name in rng.sample(["<mask>", "ab c", "É", "yyy", "  ", "a", "中文", "1,"], rng.randrange(4)):
         if name in vocab:
@@ -218,7 +218,7 @@ def make(rng):
     vocab = model["vocab"] if isinstance(model["vocab"], dict) else {entry[0]: i for i, entry in enumerate(model["vocab"])}
     return {"version": "1.0", "truncation": None, "padding": None, "added_tokens": added_tokens(rng, vocab),
             "normalizer": sequence(rng, one_normalizer, "normalizers"), "pre_tokenizer": pre_tokenizer,
-            "post_processor": post_processor(rng, vocab), "decoder": decoder(rng, kind), "model": model}
+            "post_processor": post_processor(rng, vocab), "decoder": decoder(rng, "ByteLevel" in json.dumps(pre_tokenizer)), "model": model}
 
 
 def texts(rng, config):
