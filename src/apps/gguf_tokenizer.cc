@@ -19,9 +19,14 @@ constexpr int kUserToken = 4;
 constexpr int kUnusedToken = 5;
 constexpr int kByteToken = 6;
 
+constexpr std::string_view kBertPrefix = "##";
+constexpr char kBertNormalizer[] = R"({"type":"BertNormalizer","clean_text":true,"handle_chinese_chars":true,"strip_accents":true,"lowercase":true})";
+constexpr char kBertPreTokenizer[] = R"({"type":"BertPreTokenizer"})";
+
 constexpr char kVisibleSpace[] = "\xe2\x96\x81";  // U+2581: SentencePiece's space
 
 Json replace(const char* from, const char* to) { return {{"type", "Replace"}, {"pattern", {{"String", from}}}, {"content", to}}; }
+Json merged_spaces() { return {{"type", "Replace"}, {"pattern", {{"Regex", " {2,}"}}}, {"content", " "}}; }
 Json metaspace() { return {{"type", "Metaspace"}, {"replacement", kVisibleSpace}, {"prepend_scheme", "always"}, {"split", true}}; }
 
 Status read_tokens(const GgufFile& file, TokenizerSpec& spec) {
@@ -115,7 +120,7 @@ Status read_t5(const GgufFile& file, TokenizerSpec& spec) {
   OWLET_ASSIGN(const bool merge_spaces, file.bool_or("tokenizer.ggml.remove_extra_whitespaces", false));
   if (merge_spaces) {
     steps.push_back({{"type", "Strip"}, {"strip_left", true}, {"strip_right", true}});
-    steps.push_back({{"type", "Replace"}, {"pattern", {{"Regex", " {2,}"}}}, {"content", " "}});
+    steps.push_back(merged_spaces());
   }
   spec.normalizer = dump_json(Json{{"type", "Sequence"}, {"normalizers", std::move(steps)}});
   spec.pre_tokenizer = spec.decoder = dump_json(metaspace());
@@ -125,7 +130,7 @@ Status read_t5(const GgufFile& file, TokenizerSpec& spec) {
 // WordPiece. Here tokens that begin a word have a visible space before them, there tokens that do not have "##".
 Status read_bert(const GgufFile& file, TokenizerSpec& spec) {
   spec.kind = TokenModelKind::kWordPiece;
-  spec.continuing_prefix = "##";
+  spec.continuing_prefix = kBertPrefix;
   OWLET_ASSIGN(const auto types, file.ints_or_empty("tokenizer.ggml.token_type"));
   for (size_t id = 0; id < spec.vocab.size(); ++id) {
     std::string& token = spec.vocab[id];
@@ -141,8 +146,8 @@ Status read_bert(const GgufFile& file, TokenizerSpec& spec) {
   if (spec.bos >= 0) around.before.push_back(spec.bos);
   if (separator >= 0) around.after.push_back(separator);
   spec.post_processor = dump_json(template_processing(around, spec.vocab));
-  spec.normalizer = R"({"type":"BertNormalizer","clean_text":true,"handle_chinese_chars":true,"strip_accents":true,"lowercase":true})";
-  spec.pre_tokenizer = R"({"type":"BertPreTokenizer"})";
+  spec.normalizer = kBertNormalizer;
+  spec.pre_tokenizer = kBertPreTokenizer;
   spec.decoder = R"({"type":"WordPiece","prefix":"##","cleanup":true})";
   return {};
 }
@@ -186,6 +191,74 @@ Status write_llama(const Tokenizer& tokenizer, size_t n_rows, GgufWriter& writer
   return {};
 }
 
+// The stages of a normalizer in order, those of sequences by themselves.
+std::vector<Json> steps_of(const Json& node) {
+  if (node.is_null()) return {};
+  if (!node.is_object() || !node.contains("normalizers")) return {node};
+  std::vector<Json> steps;
+  for (const Json& step : node["normalizers"]) {
+    for (Json& inner : steps_of(step)) steps.push_back(std::move(inner));
+  }
+  return steps;
+}
+
+Status write_t5(const Tokenizer& tokenizer, size_t n_tokens, GgufWriter& writer) {
+  const TokenizerSpec& spec = tokenizer.spec();
+  if (spec.pre_tokenizer != dump_json(metaspace())) return not_in_gguf("pre-tokenizer", spec.pre_tokenizer);
+  OWLET_ASSIGN(const Json normalizer, parse_json(spec.normalizer));
+  const Json strip = {{"type", "Strip"}, {"strip_left", true}, {"strip_right", true}};
+  bool strips = false, merges = false;
+  for (const Json& step : steps_of(normalizer)) {
+    if (step.value("type", "") == "Precompiled") {
+      OWLET_ASSIGN(const std::string text, get_string(step, "precompiled_charsmap"));
+      OWLET_ASSIGN(const std::string map, decode_base64(text));
+      writer.set_bytes("tokenizer.ggml.precompiled_charsmap", map);
+    } else if (step == strip) {
+      strips = true;
+    } else if (step == merged_spaces()) {
+      merges = true;
+    } else {
+      return not_in_gguf("normalizer", spec.normalizer);
+    }
+  }
+  if (strips != merges) return not_in_gguf("normalizer", spec.normalizer);
+  writer.set_string("tokenizer.ggml.model", "t5");
+  writer.set_string("tokenizer.ggml.pre", "default");
+  std::vector<float> scores(spec.scores.begin(), spec.scores.end());
+  scores.resize(n_tokens);
+  writer.set_f32s("tokenizer.ggml.scores", scores);
+  writer.set_bool("tokenizer.ggml.add_space_prefix", true);
+  writer.set_bool("tokenizer.ggml.remove_extra_whitespaces", merges);
+  return {};
+}
+
+Status write_bert(const Tokenizer& tokenizer, GgufWriter& writer) {
+  const TokenizerSpec& spec = tokenizer.spec();
+  if (spec.continuing_prefix != kBertPrefix) return not_in_gguf("prefix inside words", spec.continuing_prefix);
+  OWLET_ASSIGN(Json normalizer, parse_json(spec.normalizer));
+  if (normalizer.is_object() && normalizer.value("strip_accents", Json()).is_null()) normalizer["strip_accents"] = normalizer.value("lowercase", true);
+  if (dump_json(normalizer) != dump_json(parse_json(kBertNormalizer).value())) return not_in_gguf("normalizer", spec.normalizer);
+  if (spec.pre_tokenizer != kBertPreTokenizer) return not_in_gguf("pre-tokenizer", spec.pre_tokenizer);
+  const auto& before = tokenizer.before_text();
+  const auto& after = tokenizer.after_text();
+  if (before.size() != 1 || after.size() != 1) return not_in_gguf("post-processor", spec.post_processor);
+  writer.set_string("tokenizer.ggml.model", "bert");
+  writer.set_string("tokenizer.ggml.pre", "default");
+  writer.set_u32("tokenizer.ggml.cls_token_id", static_cast<uint32_t>(before[0]));
+  writer.set_u32("tokenizer.ggml.seperator_token_id", static_cast<uint32_t>(after[0]));
+  return {};
+}
+
+// Tokens as GGUF spells them: in WordPiece, what begins a word has a visible space before it, and what does not has no prefix.
+std::vector<std::string> spelled_tokens(const TokenizerSpec& spec, const std::vector<int32_t>& types) {
+  std::vector<std::string> tokens = spec.vocab;
+  for (size_t id = 0; id < tokens.size() && spec.kind == TokenModelKind::kWordPiece; ++id) {
+    if (tokens[id].empty() || types[id] != kNormalToken) continue;
+    tokens[id] = tokens[id].starts_with(kBertPrefix) ? tokens[id].substr(kBertPrefix.size()) : kVisibleSpace + tokens[id];
+  }
+  return tokens;
+}
+
 Status write_gpt2(const Tokenizer& tokenizer, GgufWriter& writer) {
   const TokenizerSpec& spec = tokenizer.spec();
   if (mentions(spec.pre_tokenizer, "\"add_prefix_space\":true")) return not_in_gguf("space before a text", spec.pre_tokenizer);
@@ -198,6 +271,13 @@ Status write_gpt2(const Tokenizer& tokenizer, GgufWriter& writer) {
   writer.set_strings("tokenizer.ggml.merges", merges);
   writer.set_bool("tokenizer.ggml.add_space_prefix", false);
   return {};
+}
+
+Status write_model(const Tokenizer& tokenizer, size_t n_tokens, GgufWriter& writer) {
+  const TokenizerSpec& spec = tokenizer.spec();
+  if (spec.kind == TokenModelKind::kUnigram) return write_t5(tokenizer, n_tokens, writer);
+  if (spec.kind == TokenModelKind::kWordPiece) return write_bert(tokenizer, writer);
+  return spec.byte_fallback ? write_llama(tokenizer, n_tokens, writer) : write_gpt2(tokenizer, writer);
 }
 
 }  // namespace
@@ -216,17 +296,18 @@ Result<Tokenizer> read_gguf_tokenizer(const GgufFile& file) {
 
 Status write_gguf_tokenizer(const Tokenizer& tokenizer, const GgufTokenIds& ids, int64_t n_rows, GgufWriter& writer) {
   const TokenizerSpec& spec = tokenizer.spec();
-  if (spec.kind != TokenModelKind::kBpe) return not_in_gguf("model", "only byte-pair encoding is written");
+  if (spec.kind == TokenModelKind::kWordLevel) return not_in_gguf("model", "a list of whole words");
   std::vector<int32_t> types(spec.vocab.size(), kNormalToken);
   for (const AddedToken& token : spec.added) types[static_cast<size_t>(token.id)] = token.special ? kControlToken : kUserToken;
   for (int byte = 0; byte < 256 && spec.byte_fallback; ++byte) {
     if (const TokenId id = tokenizer.id_of(fmt::format("<0x{:02X}>", byte)); id >= 0) types[static_cast<size_t>(id)] = kByteToken;
   }
-  if (spec.unk >= 0 && spec.byte_fallback) types[static_cast<size_t>(spec.unk)] = kUnknownToken;
-  std::vector<std::string> tokens = spec.vocab;
+  const bool has_unknown = spec.byte_fallback || spec.kind != TokenModelKind::kBpe;
+  if (spec.unk >= 0 && has_unknown) types[static_cast<size_t>(spec.unk)] = kUnknownToken;
+  std::vector<std::string> tokens = spelled_tokens(spec, types);
   while (static_cast<int64_t>(tokens.size()) < n_rows) tokens.push_back(fmt::format("[PAD{}]", tokens.size()));
   types.resize(tokens.size(), kUnusedToken);
-  OWLET_TRY(spec.byte_fallback ? write_llama(tokenizer, tokens.size(), writer) : write_gpt2(tokenizer, writer));
+  OWLET_TRY(write_model(tokenizer, tokens.size(), writer));
   writer.set_strings("tokenizer.ggml.tokens", tokens);
   writer.set_i32s("tokenizer.ggml.token_type", types);
   const auto& before = tokenizer.before_text();

@@ -84,5 +84,51 @@ TEST(GgufTokenizer, SentencePieceWithAndWithoutScores) {
   expect_same(*scored, *again, "scores");
 }
 
+TEST(GgufTokenizer, UnigramWithAMapOfCharacters) {
+  TokenizerSpec spec;
+  spec.kind = TokenModelKind::kUnigram;
+  spec.vocab = {"<s>", "</s>", "<unk>", "▁", "t", "h", "e", "▁the", "o", "w", "l", "▁ow", "ls"};
+  for (size_t id = 0; id < spec.vocab.size(); ++id) spec.scores.push_back(-0.5 * static_cast<double>(id));
+  spec.added = {{.id = 0, .text = "<s>"}, {.id = 1, .text = "</s>"}, {.id = 2, .text = "<unk>"}};
+  spec.unk = 2;
+  spec.eos = 1;
+  // An empty trie: a map that changes nothing.
+  spec.normalizer = R"({"type":"Sequence","normalizers":[{"type":"Precompiled","precompiled_charsmap":"AAAAAA=="},{"type":"Strip","strip_left":true,"strip_right":true},
+                       {"type":"Replace","pattern":{"Regex":" {2,}"},"content":" "}]})";
+  spec.pre_tokenizer = spec.decoder = R"({"prepend_scheme":"always","replacement":"▁","split":true,"type":"Metaspace"})";
+  spec.post_processor = R"({"type":"TemplateProcessing","single":[{"Sequence":{"id":"A","type_id":0}},{"SpecialToken":{"id":"</s>","type_id":0}}],
+                           "special_tokens":{"</s>":{"id":"</s>","ids":[1],"tokens":["</s>"]}}})";
+  const auto tokenizer = Tokenizer::from_spec(spec);
+  ASSERT_TRUE(tokenizer.ok()) << tokenizer.error().message;
+  const auto again = through_gguf(*tokenizer);
+  ASSERT_TRUE(again.ok()) << again.error().message;
+  EXPECT_EQ(again->spec().kind, TokenModelKind::kUnigram);
+  expect_same(*tokenizer, *again, "unigram");
+  EXPECT_EQ(again->encode("the  owls").back(), 1);
+  spec.normalizer = R"({"type":"NFKC"})";
+  EXPECT_FALSE(through_gguf(Tokenizer::from_spec(spec).value()).ok());
+}
+
+TEST(GgufTokenizer, WordPiece) {
+  TokenizerSpec spec;
+  spec.kind = TokenModelKind::kWordPiece;
+  spec.vocab = {"[CLS]", "[SEP]", "[UNK]", "the", "owl", "##s", ",", "it", "'", "s", "12", "##345", "##3", "x"};
+  spec.added = {{.id = 0, .text = "[CLS]"}, {.id = 1, .text = "[SEP]"}, {.id = 2, .text = "[UNK]"}};
+  spec.unk = 2;
+  spec.continuing_prefix = "##";
+  spec.normalizer = R"({"type":"BertNormalizer","clean_text":true,"handle_chinese_chars":true,"strip_accents":null,"lowercase":true})";
+  spec.pre_tokenizer = R"({"type":"BertPreTokenizer"})";
+  spec.decoder = R"({"type":"WordPiece","prefix":"##","cleanup":true})";
+  spec.post_processor = R"({"type":"BertProcessing","sep":["[SEP]",1],"cls":["[CLS]",0]})";
+  const auto tokenizer = Tokenizer::from_spec(spec);
+  ASSERT_TRUE(tokenizer.ok()) << tokenizer.error().message;
+  const auto again = through_gguf(*tokenizer);
+  ASSERT_TRUE(again.ok()) << again.error().message;
+  EXPECT_EQ(again->spec().vocab, spec.vocab);
+  expect_same(*tokenizer, *again, "word pieces");
+  spec.kind = TokenModelKind::kWordLevel;
+  EXPECT_FALSE(through_gguf(Tokenizer::from_spec(spec).value()).ok());
+}
+
 }  // namespace
 }  // namespace owlet

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/file.h"
+#include "core/thread_pool.h"
 
 namespace owlet {
 namespace fs = std::filesystem;
@@ -177,40 +178,52 @@ std::vector<Sample> text_samples(std::string_view text, const Tokenizer& tokeniz
   return samples;
 }
 
-Result<std::vector<Sample>> load_samples(const fs::path& file, const Tokenizer& tokenizer, size_t max_tokens,
-                                         const std::function<void(int64_t)>& on_line) {
+namespace {
+
+// The samples of one line of JSON.
+Result<std::vector<Sample>> line_samples(std::string_view line, const Tokenizer& tokenizer, int32_t end, size_t max_tokens) {
+  if (line.empty()) return std::vector<Sample>();
+  OWLET_ASSIGN(const Json value, parse_json(line));
+  if (value.contains("text")) {
+    OWLET_ASSIGN(const std::string text, get_string(value, "text"));
+    return text_samples(text, tokenizer, end, max_tokens);
+  }
+  OWLET_ASSIGN(const ChatTokens tokens, ChatTokens::find(tokenizer));
+  return chat_samples(value, tokenizer, tokens, max_tokens);
+}
+
+}  // namespace
+
+Result<std::vector<Sample>> load_samples(const fs::path& file, const Tokenizer& tokenizer, size_t max_tokens) {
+  constexpr size_t kBlockBytes = size_t{16} << 20;  // of lines that are worked on at once, by all threads
   OWLET_ASSIGN(LineReader reader, LineReader::open(file));
   const bool json = file.string().find(".jsonl") != std::string::npos;
   const int32_t end = tokenizer.id_of("<text_end>") >= 0 ? tokenizer.id_of("<text_end>") : tokenizer.eos();
+  ThreadPool pool;
   std::vector<Sample> all;
+  std::vector<std::string> lines;
   std::string line, document;
-  for (int64_t n = 1;; ++n) {
+  size_t bytes = 0;
+  for (int64_t first = 1;;) {
     OWLET_ASSIGN(const bool more, reader.next(line));
-    if (!more) break;
-    if (on_line) on_line(n);
-    if (!json) {
-      document += line + "\n";
-      continue;
+    if (!more && !json) return text_samples(document, tokenizer, end, max_tokens);
+    if (!json) document += line + "\n";
+    if (!json) continue;
+    bytes += line.size();
+    if (more) lines.push_back(std::move(line));
+    if (more && bytes < kBlockBytes) continue;
+    std::vector<Result<std::vector<Sample>>> made(lines.size(), std::vector<Sample>());
+    pool.parallel_for(static_cast<int64_t>(lines.size()), 1, [&](int64_t begin, int64_t stop) {
+      for (auto i = static_cast<size_t>(begin); i < static_cast<size_t>(stop); ++i) made[i] = line_samples(lines[i], tokenizer, end, max_tokens);
+    });
+    for (auto& samples : made) {
+      if (!samples.ok()) return std::move(samples).error().in(fmt::format("{}:{}", file.string(), first + (&samples - made.data())));
+      std::move(samples->begin(), samples->end(), std::back_inserter(all));
     }
-    if (line.empty()) continue;
-    const std::string where = fmt::format("{}:{}", file.string(), n);
-    auto value = parse_json(line);
-    if (!value.ok()) return std::move(value).error().in(where);
-    std::vector<Sample> samples;
-    if (value->contains("text")) {
-      auto text = get_string(*value, "text");
-      if (!text.ok()) return std::move(text).error().in(where);
-      samples = text_samples(*text, tokenizer, end, max_tokens);
-    } else {
-      OWLET_ASSIGN(const ChatTokens tokens, ChatTokens::find(tokenizer));
-      auto chats = chat_samples(*value, tokenizer, tokens, max_tokens);
-      if (!chats.ok()) return std::move(chats).error().in(where);
-      samples = std::move(chats).value();
-    }
-    std::move(samples.begin(), samples.end(), std::back_inserter(all));
+    if (!more) return all;
+    first += static_cast<int64_t>(std::exchange(lines, {}).size());
+    bytes = 0;
   }
-  if (!json) all = text_samples(document, tokenizer, end, max_tokens);
-  return all;
 }
 
 }  // namespace owlet

@@ -3,7 +3,6 @@
 
 #include <cstdint>
 #include <filesystem>
-#include <functional>
 #include <string>
 #include <vector>
 
@@ -42,9 +41,8 @@ Result<std::vector<Sample>> chat_samples(const Json& chat, const Tokenizer& toke
 // token, so that each token is predicted once.
 std::vector<Sample> text_samples(std::string_view text, const Tokenizer& tokenizer, int32_t end, size_t max_tokens);
 
-// All samples of a file: .txt is one document; .jsonl holds documents {"text"}, or chats; .zst too. `on_line` hears of progress.
-Result<std::vector<Sample>> load_samples(const std::filesystem::path& file, const Tokenizer& tokenizer, size_t max_tokens,
-                                         const std::function<void(int64_t lines)>& on_line = {});
+// All samples of a file, in its order: .txt is one document; .jsonl holds documents {"text"}, or chats; .zst too.
+Result<std::vector<Sample>> load_samples(const std::filesystem::path& file, const Tokenizer& tokenizer, size_t max_tokens);
 
 // The homemade family's clean-up, for a question and for an answer.
 std::string clean_question(std::string_view text);

@@ -94,6 +94,7 @@ class GgufWriter {
   void set_strings(std::string key, const std::vector<std::string>& values);
   void set_i32s(std::string key, const std::vector<int32_t>& values);
   void set_f32s(std::string key, const std::vector<float>& values);
+  void set_bytes(std::string key, std::string_view values);  // a list of uint8
   void add_tensor(std::string name, DType dtype, Shape shape, RowWriter write_row);
   // Refuses what llama.cpp would not load: a key or a name that stands twice, names of 64 bytes and more, rows of half blocks.
   Status write(const std::filesystem::path& path) const;

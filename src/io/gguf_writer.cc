@@ -67,6 +67,10 @@ void GgufWriter::set_f32s(std::string key, const std::vector<float>& values) {
   begin_list(key, gguf::kF32, values.size());
   for (const float value : values) append(metadata_, value);
 }
+void GgufWriter::set_bytes(std::string key, std::string_view values) {
+  begin_list(key, gguf::kU8, values.size());
+  for (const char value : values) append(metadata_, static_cast<uint8_t>(value));
+}
 void GgufWriter::add_tensor(std::string name, DType dtype, Shape shape, RowWriter write_row) {
   tensors_.push_back({std::move(name), dtype, shape, std::move(write_row)});
 }

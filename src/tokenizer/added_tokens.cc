@@ -89,11 +89,10 @@ std::vector<AddedTokenFinder::Stretch> AddedTokenFinder::cut(std::string_view te
     }
     size_t begin = at, end = at + token->text.size();
     at = end;
+    if (begin < done) continue;  // the token before took its beginning along as a space
     if (token->single_word && !stands_alone(text, begin, end)) continue;
     if (token->lstrip) begin = spaces_begin(text, begin, done);
     if (token->rstrip) end = spaces_end(text, end);
-    begin = std::max(begin, done);
-    end = std::max(end, done);
     text_until(begin);
     stretches.push_back({text.substr(begin, end - begin), token->id});
     done = end;

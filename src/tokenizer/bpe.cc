@@ -134,7 +134,8 @@ void Bpe::add_scored_pairs() {
 }
 
 void Bpe::index_whole_pieces() {
-  if (!spec_.continuing_prefix.empty() || !spec_.word_suffix.empty()) return;
+  const bool dressed = !spec_.continuing_prefix.empty() || !spec_.word_suffix.empty();
+  if (dressed && !spec_.ignore_merges) return;
   std::vector<std::pair<size_t, TokenId>> ends;
   for (size_t id = 0; id < spec_.vocab.size(); ++id) {
     if (spec_.vocab[id].empty() || vocabulary_.is_added(static_cast<TokenId>(id))) continue;

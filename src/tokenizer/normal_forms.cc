@@ -40,6 +40,24 @@ constexpr Range kSinceUnicode9[] = {
     {0x1fbf0, 0x1fbf9},
 };
 
+// What became a mark, punctuation or a control after Unicode 8.0. Ranges may span what is of another kind.
+constexpr Range kMarksSince8[] = {
+    {0x7fd, 0x7fd}, {0x897, 0x8e1}, {0x9fe, 0x9fe}, {0xafa, 0xaff}, {0xb55, 0xb55}, {0xc04, 0xc3c}, {0xd00, 0xd00}, {0xd3b, 0xd3c},
+    {0xd81, 0xd81}, {0xeba, 0xeba}, {0xece, 0xece}, {0x180f, 0x1886}, {0x1abf, 0x1ace}, {0x1df6, 0x1dfb}, {0xa82c, 0xa82c},
+    {0xa8c5, 0xa8c5}, {0xa8ff, 0xa8ff}, {0xa9bd, 0xa9bd}, {0x10d24, 0x10f85}, {0x11070, 0x11074}, {0x110c2, 0x110c2},
+    {0x111c9, 0x111c9}, {0x111cf, 0x111cf}, {0x1123e, 0x11241}, {0x1133b, 0x1133b}, {0x113bb, 0x1145e}, {0x1182f, 0x1612f},
+    {0x16f4f, 0x16f4f}, {0x16fe4, 0x16fe4}, {0x1cf00, 0x1cf46}, {0x1e000, 0x1e5ef}, {0x1e944, 0x1e94a}};
+constexpr Range kPunctuationSince8[] = {
+    {0x61d, 0x61d}, {0x9fd, 0xa76}, {0xc77, 0xc84}, {0x1b4e, 0x1b4f}, {0x1b7d, 0x1b7f}, {0x2e43, 0x2e5d}, {0x10d6e, 0x10f89},
+    {0x113d4, 0x1145d}, {0x11660, 0x116b9}, {0x1183b, 0x11fff}, {0x12ff1, 0x12ff2}, {0x16d6d, 0x16fe2}, {0x1e5ff, 0x1e95f}};
+constexpr Range kControlsSince8[] = {{0x890, 0x8e2}, {0x110cd, 0x1343f}};
+
+template <size_t n>
+bool is_in(const Range (&ranges)[n], uint32_t c) {
+  const auto* after = std::upper_bound(std::begin(ranges), std::end(ranges), c, [](uint32_t value, const Range& range) { return value < range.first; });
+  return after != std::begin(ranges) && c <= after[-1].last;
+}
+
 int combining_class(int32_t c) { return static_cast<int>(utf8proc_get_property(c)->combining_class); }
 
 void decompose(uint32_t c, bool compatibility, std::vector<int32_t>& out) {
@@ -88,10 +106,22 @@ bool is_ascii(std::string_view text) {
 
 }  // namespace
 
-bool is_since_unicode_9(uint32_t c) {
-  const auto* after = std::upper_bound(std::begin(kSinceUnicode9), std::end(kSinceUnicode9), c,
-                                       [](uint32_t value, const Range& range) { return value < range.first; });
-  return after != std::begin(kSinceUnicode9) && c <= after[-1].last;
+bool is_since_unicode_9(uint32_t c) { return is_in(kSinceUnicode9, c); }
+
+bool is_mark_of_unicode_8(uint32_t c) {
+  const bool was = c == 0x1734 || c == 0x1171e;
+  return was || (category_of(c) == Category::kMn && !is_in(kMarksSince8, c));
+}
+
+bool is_punctuation_of_unicode_8(uint32_t c) {
+  const Category category = category_of(c);
+  const bool was = c == 0x166d || c == 0x111c9;
+  return was || (category >= Category::kPc && category <= Category::kPo && !is_in(kPunctuationSince8, c));
+}
+
+bool is_control_of_unicode_8(uint32_t c) {
+  const Category category = category_of(c);
+  return category >= Category::kCc && category <= Category::kCo && !is_in(kControlsSince8, c);
 }
 
 std::string normal_form(std::string_view text, Form form) {

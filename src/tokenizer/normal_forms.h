@@ -13,6 +13,12 @@ enum class Form { kNfc, kNfd, kNfkc, kNfkd };
 // An accent, or a character with a decomposition, that Unicode 9.0 did not have: normal forms leave it as it is.
 bool is_since_unicode_9(uint32_t code_point);
 
+// Accents without a width (Mn), punctuation (P) and controls (C) as Unicode 8.0 had them: by that version Hugging Face's stages for
+// BERT cut and clean, the others by newer ones.
+bool is_mark_of_unicode_8(uint32_t code_point);
+bool is_punctuation_of_unicode_8(uint32_t code_point);
+bool is_control_of_unicode_8(uint32_t code_point);
+
 // Linear but for the sorting of accents on one character.
 std::string normal_form(std::string_view text, Form form);
 

@@ -17,8 +17,7 @@ bool is_space(uint32_t c) { return (unicode::classes_of(c) & unicode::kSpace) !=
 
 // Controls, formats, surrogates and private ones, but not what breaks lines and words.
 bool is_control(uint32_t c) {
-  const Category category = unicode::category_of(c);
-  return c != '\t' && c != '\n' && c != '\r' && category >= Category::kCc && category <= Category::kCo;
+  return c != '\t' && c != '\n' && c != '\r' && unicode::is_control_of_unicode_8(c);
 }
 
 std::string strip(std::string_view text, bool left, bool right) {
@@ -28,11 +27,17 @@ std::string strip(std::string_view text, bool left, bool right) {
   return std::string(text.substr(begin, end - begin));
 }
 
-std::string drop_marks(std::string_view text, Category last) {
-  return unicode::map_characters(text, [last](uint32_t c, std::string& out) {
-    const Category category = unicode::category_of(c);
-    if (category < Category::kMn || category > last || unicode::is_since_unicode_9(c)) append_utf8(out, c);
+std::string drop(std::string_view text, bool (*is_dropped)(uint32_t)) {
+  return unicode::map_characters(text, [is_dropped](uint32_t c, std::string& out) {
+    if (!is_dropped(c)) append_utf8(out, c);
   });
+}
+
+// Marks as of Unicode 9.0, where two Vedic signs that are letters now were among them.
+bool is_mark(uint32_t c) {
+  const Category category = unicode::category_of(c);
+  const bool now = category >= Category::kMn && category <= Category::kMe;
+  return c == 0x1cf2 || c == 0x1cf3 || (now && !unicode::is_since_unicode_9(c));
 }
 
 // The list that SentencePiece took over from "nmt_nfkc".
@@ -60,7 +65,7 @@ Normalizer bert(const Json& node) {
       append_utf8(out, c);
       if (chinese && is_chinese(c)) out.push_back(' ');
     });
-    if (accents) text = drop_marks(unicode::normal_form(text, Form::kNfd), Category::kMn);
+    if (accents) text = drop(unicode::normal_form(text, Form::kNfd), unicode::is_mark_of_unicode_8);
     return lower ? unicode::lower_case(text) : text;
   };
 }
@@ -116,7 +121,7 @@ Result<Normalizer> read_normalizer(const Json& node, int depth) {
   if (type == "Lowercase") return Normalizer(unicode::lower_case);
   if (type == "ByteLevel") return Normalizer(to_printable);
   if (type == "Nmt") return Normalizer([](std::string_view text) { return unicode::map_characters(text, nmt); });
-  if (type == "StripAccents") return Normalizer([](std::string_view text) { return drop_marks(text, Category::kMe); });
+  if (type == "StripAccents") return Normalizer([](std::string_view text) { return drop(text, is_mark); });
   if (type == "Strip") {
     const bool left = flag(node, "strip_left", true), right = flag(node, "strip_right", true);
     return Normalizer([=](std::string_view text) { return strip(text, left, right); });

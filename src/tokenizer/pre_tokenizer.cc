@@ -21,10 +21,10 @@ size_t skip(std::string_view text, size_t at, int any_of) {
 }
 
 // [^\s\p{L}\p{N}]*
-size_t skip_others(std::string_view text, size_t at) {
+size_t skip_others(std::string_view text, size_t at, int but = kLetter | kNumber | kSpace) {
   while (!at_end(text, at)) {
     const Symbol s = symbol_at(text, at);
-    if (s.is(kLetter | kNumber | kSpace)) break;
+    if (s.is(but)) break;
     at += s.length;
   }
   return at;
@@ -59,7 +59,8 @@ size_t spaces(std::string_view text, size_t begin) {
 }
 
 // 's|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+
-size_t gpt2(std::string_view text, size_t begin) {
+// `stop`: classes that end a piece of other symbols.
+size_t gpt2_until(std::string_view text, size_t begin, int stop) {
   if (const size_t end = contraction(text, begin, false); end > begin) return end;
   size_t at = begin;
   Symbol s = symbol_at(text, at);
@@ -71,8 +72,10 @@ size_t gpt2(std::string_view text, size_t begin) {
   at += s.length;
   if (s.is(kLetter)) return skip(text, at, kLetter);
   if (s.is(kNumber)) return skip(text, at, kNumber);
-  return skip_others(text, at);
+  return skip_others(text, at, stop);
 }
+
+size_t gpt2(std::string_view text, size_t begin) { return gpt2_until(text, begin, kLetter | kNumber | kSpace); }
 
 // (?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,max_digits}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|
 // \s+(?!\S)|\s+
@@ -110,12 +113,12 @@ size_t qwen2(std::string_view text, size_t begin) { return llama3_like(text, beg
 // Every number alone first, then gpt2 between them: a space before a number has the end of a text after it.
 size_t smollm(std::string_view text, size_t begin) {
   const Symbol s = symbol_at(text, begin);
-  if (s.is(kNumber)) return begin + s.length;
+  if (s.is(kDigit)) return begin + s.length;
   if (s.is(kSpace)) {
     const size_t end = skip(text, begin, kSpace);
-    if (!at_end(text, end) && symbol_at(text, end).is(kNumber)) return end;
+    if (!at_end(text, end) && symbol_at(text, end).is(kDigit)) return end;
   }
-  return gpt2(text, begin);
+  return gpt2_until(text, begin, kLetter | kNumber | kSpace | kDigit);
 }
 
 struct Splitter {

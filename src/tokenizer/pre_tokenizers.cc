@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "tokenizer/byte_alphabet.h"
+#include "tokenizer/normal_forms.h"
 #include "tokenizer/normalizers.h"
 #include "tokenizer/regex.h"
 #include "tokenizer/stage_json.h"
@@ -107,8 +108,7 @@ bool is_in(uint32_t c, int classes) { return (unicode::classes_of(c) & classes) 
 
 bool is_punctuation(uint32_t c) {
   if (c < 0x80) return (c >= 33 && c <= 47) || (c >= 58 && c <= 64) || (c >= 91 && c <= 96) || (c >= 123 && c <= 126);
-  const unicode::Category category = unicode::category_of(c);
-  return category >= unicode::Category::kPc && category <= unicode::Category::kPo;
+  return unicode::is_punctuation_of_unicode_8(c);
 }
 
 // \w+|[^\w\s]+
@@ -216,7 +216,7 @@ Status PreTokenizer::add(const Json& node, bool last) {
   if (type == "Metaspace") return add_metaspace(node, steps_);
   if (type == "Digits") {
     const bool single = flag(node, "individual_digits", false);
-    return add_step(match_characters([](uint32_t c) { return is_in(c, unicode::kNumber); }), single ? Behavior::kIsolated : Behavior::kContiguous);
+    return add_step(match_characters([](uint32_t c) { return is_in(c, unicode::kDigit); }), single ? Behavior::kIsolated : Behavior::kContiguous);
   }
   if (type == "Whitespace") return add_step(match_words, Behavior::kRemoved, true);
   if (type == "WhitespaceSplit") return add_step(match_characters(is_space), Behavior::kRemoved);

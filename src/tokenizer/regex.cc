@@ -20,11 +20,43 @@ constexpr uint32_t kHeapLimitKb = 32 << 10;
 
 const pcre2_code* code_of(const std::shared_ptr<const void>& code) { return static_cast<const pcre2_code*>(code.get()); }
 
-constexpr std::string_view kWord = "\\p{L}\\p{M}\\p{Nd}\\p{Nl}\\p{Pc}";
 // Scripts by name: Oniguruma means the characters of a script, PCRE2 those that it uses too, unless told.
 constexpr std::string_view kScripts[] = {"Arabic", "Armenian", "Bengali", "Bopomofo", "Cyrillic", "Devanagari", "Georgian", "Greek", "Han",
                                          "Hangul", "Hebrew", "Hiragana", "Katakana", "Khmer", "Lao", "Latin", "Mongolian", "Myanmar",
                                          "Tamil", "Telugu", "Thai", "Tibetan"};
+
+// Where characters lie that Unicode assigned after version 14.0: PCRE2 may be older than the table that we split by.
+constexpr std::pair<uint32_t, uint32_t> kLaterCharacters[] = {
+    {0x897, 0x897}, {0xcf3, 0xcf3}, {0xece, 0xece}, {0x1b4e, 0x1b4f}, {0x1b7f, 0x1b7f}, {0x1c89, 0x1c8a}, {0x2427, 0x2429},
+    {0x2ffc, 0x2fff}, {0x31e4, 0x31ef}, {0xa7cb, 0xa7cd}, {0xa7da, 0xa7dc}, {0x105c0, 0x105f3}, {0x10d40, 0x10d8f}, {0x10ec2, 0x10eff},
+    {0x1123f, 0x11241}, {0x11380, 0x113e2}, {0x116d0, 0x116e3}, {0x11b00, 0x11bf9}, {0x11f00, 0x11f5a}, {0x1342f, 0x1342f},
+    {0x13439, 0x143fa}, {0x16100, 0x16139}, {0x16d40, 0x16d79}, {0x18cff, 0x18cff}, {0x1b132, 0x1b132}, {0x1b155, 0x1b155},
+    {0x1cc00, 0x1ceb3}, {0x1d2c0, 0x1d2d3}, {0x1df25, 0x1df2a}, {0x1e030, 0x1e08f}, {0x1e4d0, 0x1e5ff}, {0x1f6dc, 0x1f6dc},
+    {0x1f774, 0x1f77f}, {0x1f7d9, 0x1f7d9}, {0x1f8b2, 0x1f8c1}, {0x1fa75, 0x1fa77}, {0x1fa87, 0x1fa8f}, {0x1faad, 0x1faaf},
+    {0x1fabb, 0x1fabf}, {0x1fac6, 0x1facf}, {0x1fada, 0x1fadf}, {0x1fae8, 0x1fae9}, {0x1faf7, 0x1faf8}, {0x1fbcb, 0x1fbef},
+    {0x2b739, 0x2b739}, {0x2ebf0, 0x2ee5d}, {0x31350, 0x323af}};
+
+// General categories by their names, in the order of unicode::Category.
+constexpr std::string_view kCategories[unicode::kNumCategories] = {"Lu", "Ll", "Lt", "Lm", "Lo", "Mn", "Mc", "Me", "Nd", "Nl",
+                                                                   "No", "Pc", "Pd", "Ps", "Pe", "Pi", "Pf", "Po", "Sm", "Sc",
+                                                                   "Sk", "So", "Zs", "Zl", "Zp", "Cc", "Cf", "Cs", "Co", "Cn"};
+
+// The members of \p{name} among the later characters, as ranges for the inside of a class; nothing for what is no category.
+std::string later_members(std::string_view name) {
+  std::string members;
+  const auto is_member = [&](uint32_t c) { return kCategories[static_cast<size_t>(unicode::category_of(c))].starts_with(name); };
+  for (const auto& [first, last] : kLaterCharacters) {
+    for (uint32_t c = first; c <= last && !name.empty(); ++c) {
+      const uint32_t begin = c;
+      while (c <= last && is_member(c)) ++c;
+      if (c > begin) members += fmt::format("\\x{{{:x}}}-\\x{{{:x}}}", begin, c - 1);
+    }
+  }
+  return members;
+}
+
+// \p{name} for the inside of a class.
+std::string category(std::string_view name) { return fmt::format("\\p{{{}}}{}", name, later_members(name)); }
 
 // From Oniguruma's words to PCRE2's, where they differ: classes in classes, [a[bc]] and [a&&[^b]] (a union is written out, an
 // intersection becomes a look-ahead); \w holds accents; \h is a hexadecimal digit; x{2,3}+ is (?:x{2,3})+, not possessive.
@@ -75,12 +107,19 @@ class Translator {
   void take(std::string& out, bool in_class) {
     const std::string_view two = pattern_.substr(at_, 2);
     size_t n = two[0] == '\\' && two.size() == 2 ? 2 : 1;
-    if (two == "\\h" || two == "\\w" || (two == "\\W" && !in_class)) {
-      const std::string members = two == "\\h" ? "0-9a-fA-F" : std::string(kWord);
+    if (two == "\\h" || two == "\\d" || two == "\\w" || (two == "\\W" && !in_class)) {
+      const std::string word = category("L") + category("M") + category("Nd") + category("Nl") + category("Pc");
+      const std::string members = two == "\\h" ? "0-9a-fA-F" : two == "\\d" ? category("Nd") : word;
       out += in_class ? members : (two == "\\W" ? "[^" : "[") + members + "]";
     } else if ((two == "\\p" || two == "\\P") && pattern_.substr(at_ + 2, 1) == "{" && pattern_.find('}', at_) != std::string_view::npos) {
       n = pattern_.find('}', at_) + 1 - at_;
       const std::string_view name = pattern_.substr(at_ + 3, n - 4);
+      const std::string later = two == "\\p" || !in_class ? later_members(name) : "";
+      if (!later.empty()) {
+        out += in_class ? category(name) : (two == "\\P" ? "[^" : "[") + category(name) + "]";
+        at_ += n;
+        return;
+      }
       const bool script = std::find(std::begin(kScripts), std::end(kScripts), name) != std::end(kScripts);
       out.append(two).append(script ? "{sc:" : "{").append(name).append("}");
     } else {
@@ -106,7 +145,8 @@ class Translator {
       } else if (pattern_.substr(at_, 2) == "[:") {
         const size_t end = pattern_.find(":]", at_);
         if (end == std::string_view::npos) return broken();
-        members += pattern_.substr(at_, end + 2 - at_);
+        const std::string_view name = pattern_.substr(at_, end + 2 - at_);
+        members += name == "[:punct:]" ? category("P") + category("S") : std::string(name);
         at_ = end + 2;
       } else if (pattern_[at_] == '[') {
         if (pattern_.substr(at_, 2) == "[^" || depth >= kMaxNesting) return broken();

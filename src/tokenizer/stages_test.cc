@@ -102,8 +102,27 @@ TEST(PreTokenizers, PatternsMeanWhatTheyMeantToOniguruma) {
   EXPECT_THAT(cut("\\p{N}{1,3}+", "12345"), ElementsAre("12345"));
   EXPECT_THAT(cut("\\p{Han}", "中\u3255"), ElementsAre("中"));
   EXPECT_THAT(cut("\\h+", "fg 1A"), ElementsAre("f", "1A"));
+  EXPECT_THAT(cut("\\p{M}", "a\u0cf3"), ElementsAre("\u0cf3"));       // assigned after PCRE2's tables were made
+  EXPECT_THAT(cut("[^\\p{L}]+", "a\u1c89-"), ElementsAre("-"));
   EXPECT_THAT(cut("x*", "axx"), ElementsAre("xx"));
   EXPECT_THAT(cut("a", "\xff" "a\xff"), ElementsAre("a"));
+}
+
+TEST(PreTokenizers, HostilePatternsEnd) {
+  const auto cut = [](const char* pattern, const std::string& text) {
+    return pieces(dump_json(Json{{"type", "Split"}, {"pattern", {{"Regex", pattern}}}, {"behavior", "Isolated"}}).c_str(), text);
+  };
+  for (const char* pattern : {"(a+)+$", "(a|aa)+$", "(a*)*b", "([a-zA-Z]+)*!", "(?:(?:a+)+)+x"}) {
+    std::string whole;
+    for (const std::string& piece : cut(pattern, std::string(5000, 'a') + "-")) whole += piece;
+    EXPECT_EQ(whole, std::string(5000, 'a') + "-") << pattern;
+  }
+}
+
+TEST(Stages, EachByItsVersionOfUnicode) {
+  EXPECT_THAT(pieces(R"({"type":"Punctuation"})", "a\u2e42b"), ElementsAre("a", "\u2e42", "b"));
+  EXPECT_THAT(pieces(R"({"type":"BertPreTokenizer"})", "a\u2e43b"), ElementsAre("a\u2e43b"));  // punctuation since Unicode 9.0
+  EXPECT_THAT(pieces(R"({"type":"Digits","individual_digits":true})", "a\U00011de0b"), ElementsAre("a", "\U00011de0", "b"));
 }
 
 TEST(Decoders, EachKind) {

@@ -1,5 +1,7 @@
 #include "tokenizer/token_model.h"
 
+#include <algorithm>
+
 namespace owlet {
 namespace {
 
@@ -13,6 +15,7 @@ Result<Vocabulary> Vocabulary::index(const TokenizerSpec& spec) {
     return make_error(ErrorCode::kTooLarge, "a vocabulary of {} tokens; at most {} are read", spec.vocab.size(), kMaxVocab);
   }
   Vocabulary result;
+  result.n_plain_ = static_cast<TokenId>(spec.model_size > 0 ? std::min(spec.model_size, spec.vocab.size()) : spec.vocab.size());
   result.ids_.reserve(spec.vocab.size());
   for (size_t id = 0; id < spec.vocab.size(); ++id) {
     if (!spec.vocab[id].empty()) result.ids_.insert_or_assign(spec.vocab[id], static_cast<TokenId>(id));

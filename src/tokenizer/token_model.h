@@ -10,7 +10,8 @@
 
 namespace owlet {
 
-// Tokens by their text. Control tokens are in `any` only: no text that is not trusted may find them.
+// Tokens by their text. Control tokens are in `any` only: no text that is not trusted may find them; and added tokens that stand beside
+// the model are, which only whole words of the text can be.
 class Vocabulary {
  public:
   // Views into `spec`, which must stay. Errors: too many tokens, added tokens that do not agree with the vocabulary.
@@ -22,7 +23,7 @@ class Vocabulary {
   }
   TokenId plain(std::string_view text) const {
     const TokenId id = any(text);
-    return id >= 0 && special_[static_cast<size_t>(id)] ? -1 : id;
+    return id >= n_plain_ || (id >= 0 && special_[static_cast<size_t>(id)]) ? -1 : id;
   }
   bool is_special(TokenId id) const { return special_[static_cast<size_t>(id)]; }
   bool is_added(TokenId id) const { return added_[static_cast<size_t>(id)]; }
@@ -32,6 +33,7 @@ class Vocabulary {
  private:
   std::unordered_map<std::string_view, TokenId> ids_;
   std::vector<bool> special_, added_;
+  TokenId n_plain_ = 0;  // ids below are the model's own
 };
 
 class TokenModel {

@@ -1,12 +1,15 @@
 #include "tokenizer/tokenizer.h"
 
 #include <algorithm>
+#include <atomic>
+#include <mutex>
 #include <unordered_map>
 
 #include "tokenizer/added_tokens.h"
 #include "tokenizer/byte_alphabet.h"
 #include "tokenizer/decoders.h"
 #include "tokenizer/normalizers.h"
+#include "tokenizer/piece_cache.h"
 #include "tokenizer/post_processor.h"
 #include "tokenizer/pre_tokenizers.h"
 #include "tokenizer/token_model.h"
@@ -32,6 +35,32 @@ class ByteTable {
   std::vector<size_t> ends_;
 };
 
+// As many caches as there ever were threads encoding at once.
+class CacheShelf {
+ public:
+  std::unique_ptr<PieceCache> take() {
+    const std::lock_guard lock(mutex_);
+    if (caches_.empty()) return std::make_unique<PieceCache>();
+    auto cache = std::move(caches_.back());
+    caches_.pop_back();
+    return cache;
+  }
+  void put_back(std::unique_ptr<PieceCache> cache) {
+    const std::lock_guard lock(mutex_);
+    caches_.push_back(std::move(cache));
+  }
+
+ private:
+  std::mutex mutex_;
+  std::vector<std::unique_ptr<PieceCache>> caches_;
+};
+
+// Where ids go, and what knows the pieces that were there before.
+struct Sink {
+  std::vector<TokenId>& ids;
+  PieceCache& cache;
+};
+
 }  // namespace
 
 struct Tokenizer::Impl {
@@ -48,14 +77,15 @@ struct Tokenizer::Impl {
   bool special_is_normalized = false;              // some control tokens are among the second
   ByteTable bytes;                                 // of tokens in the middle of a text
   std::unordered_map<TokenId, std::string> first_bytes;  // of those that are others at its beginning
+  mutable CacheShelf caches;
 
   Status read_stages();
   void index_added();
   void index_bytes();
   void encode(std::string_view text, Trust trust, std::vector<TokenId>& out) const;
-  void encode_stretch(std::string_view text, bool at_start, Trust trust, std::vector<TokenId>& out) const;
-  void encode_normalized(std::string_view text, bool at_start, Trust trust, std::vector<TokenId>& out) const;
-  void encode_plain(std::string_view text, bool at_start, std::vector<TokenId>& out) const;
+  void encode_stretch(std::string_view text, bool at_start, Trust trust, Sink out) const;
+  void encode_normalized(std::string_view text, bool at_start, Trust trust, Sink out) const;
+  void encode_plain(std::string_view text, bool at_start, Sink out) const;
 };
 
 Status Tokenizer::Impl::read_stages() {
@@ -124,13 +154,17 @@ void Tokenizer::Impl::index_bytes() {
 }
 
 // Text without added tokens, normalized.
-void Tokenizer::Impl::encode_plain(std::string_view text, bool at_start, std::vector<TokenId>& out) const {
-  if (const PieceEnd piece_end = pre_tokenizer.sole_splitter(); piece_end && model->takes_bytes()) {
+void Tokenizer::Impl::encode_plain(std::string_view text, bool at_start, Sink out) const {
+  const bool respell = pre_tokenizer.spells_bytes() && !model->takes_bytes();
+  const auto encode_piece = [&](std::string_view piece, std::vector<TokenId>& ids) {
+    respell ? model->encode(to_printable(piece), ids) : model->encode(piece, ids);
+  };
+  if (const PieceEnd piece_end = pre_tokenizer.sole_splitter()) {
     std::string spaced;
     if (pre_tokenizer.prefix_space() && !text.empty() && text[0] != ' ') text = spaced = fmt::format(" {}", text);
     for (size_t at = 0; at < text.size();) {
       const size_t end = piece_end(text, at);
-      model->encode(text.substr(at, end - at), out);
+      out.cache.append(text.substr(at, end - at), text.size() - at, out.ids, encode_piece);
       at = end;
     }
     return;
@@ -138,16 +172,13 @@ void Tokenizer::Impl::encode_plain(std::string_view text, bool at_start, std::ve
   Pieces pieces;
   if (!text.empty()) pieces.list.push_back({text, at_start});
   pre_tokenizer.cut(pieces);
-  const bool respell = pre_tokenizer.spells_bytes() && !model->takes_bytes();
-  for (const auto& piece : pieces.list) {
-    if (!piece.text.empty()) respell ? model->encode(to_printable(piece.text), out) : model->encode(piece.text, out);
-  }
+  for (const auto& piece : pieces.list) out.cache.append(piece.text, piece.text.size(), out.ids, encode_piece);
 }
 
-void Tokenizer::Impl::encode_normalized(std::string_view text, bool at_start, Trust trust, std::vector<TokenId>& out) const {
+void Tokenizer::Impl::encode_normalized(std::string_view text, bool at_start, Trust trust, Sink out) const {
   for (const auto& inner : normalized_added.cut(text, trust)) {
     if (inner.id >= 0) {
-      out.push_back(inner.id);
+      out.ids.push_back(inner.id);
     } else {
       encode_plain(inner.text, at_start && inner.text.data() == text.data(), out);
     }
@@ -155,7 +186,7 @@ void Tokenizer::Impl::encode_normalized(std::string_view text, bool at_start, Tr
 }
 
 // Text that the first added tokens leave. Marks of trust are lost where text changes: where they matter, it is cut by them before.
-void Tokenizer::Impl::encode_stretch(std::string_view text, bool at_start, Trust trust, std::vector<TokenId>& out) const {
+void Tokenizer::Impl::encode_stretch(std::string_view text, bool at_start, Trust trust, Sink out) const {
   if (!normalizer) return encode_normalized(text, at_start, trust, out);
   for (size_t begin = 0, end; begin < text.size(); begin = end) {
     end = special_is_normalized && trust.marks ? begin + 1 : text.size();
@@ -207,14 +238,16 @@ Tokenizer::~Tokenizer() = default;
 
 void Tokenizer::Impl::encode(std::string_view text, Trust trust, std::vector<TokenId>& out) const {
   out.reserve(out.size() + text.size() / 3 + 1);
+  auto cache = caches.take();
   for (const auto& stretch : first_added.cut(text, trust)) {
     if (stretch.id >= 0) {
       out.push_back(stretch.id);
       continue;
     }
     const auto begin = static_cast<size_t>(stretch.text.data() - text.data());
-    encode_stretch(stretch.text, begin == 0, trust.from(begin), out);
+    encode_stretch(stretch.text, begin == 0, trust.from(begin), {out, *cache});
   }
+  caches.put_back(std::move(cache));
 }
 
 std::vector<TokenId> Tokenizer::encode(std::string_view text, EncodeOptions options) const {
@@ -222,6 +255,15 @@ std::vector<TokenId> Tokenizer::encode(std::string_view text, EncodeOptions opti
   if (options.add_special) out = impl_->around.before;
   impl_->encode(text, {.everywhere = options.parse_special}, out);
   if (options.add_special) out.insert(out.end(), impl_->around.after.begin(), impl_->around.after.end());
+  return out;
+}
+
+std::vector<std::vector<TokenId>> Tokenizer::encode_batch(std::span<const std::string> texts, ThreadPool& pool, EncodeOptions options) const {
+  std::vector<std::vector<TokenId>> out(texts.size());
+  std::atomic<size_t> next = 0;
+  pool.run([&](int, int) {
+    for (size_t i; (i = next.fetch_add(1, std::memory_order_relaxed)) < texts.size();) out[i] = encode(texts[i], options);
+  });
   return out;
 }
 

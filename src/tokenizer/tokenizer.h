@@ -5,12 +5,14 @@
 #include <filesystem>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
 #include "core/result.h"
+#include "core/thread_pool.h"
 #include "tokenizer/marked_text.h"
 
 namespace owlet {
@@ -92,6 +94,8 @@ class Tokenizer {
   // Linear in the text but for a logarithm of its longest piece. Any bytes are text. No text becomes a control token unless
   // parse_special says so, whatever the vocabulary holds.
   std::vector<TokenId> encode(std::string_view text, EncodeOptions options = {}) const;
+  // Each text by itself, by all threads of the pool.
+  std::vector<std::vector<TokenId>> encode_batch(std::span<const std::string> texts, ThreadPool& pool, EncodeOptions options = {}) const;
   // Special tokens are recognised only where every byte of them is trusted. Nothing is put before the text.
   std::vector<TokenId> encode(const MarkedText& text) const;
   // The text of the tokens, in byte-level vocabularies the exact bytes; special tokens are left out unless keep_special.

@@ -70,6 +70,20 @@ TEST(Tokenizer, SpecialTokensOnlyWhereTheTextIsTrusted) {
   }
 }
 
+// Words seen before, words that push others out, and words too long for the cache come out the same; so do batches.
+TEST(Tokenizer, CachesAndThreadsChangeNothing) {
+  const Tokenizer tokenizer = small_tokenizer();
+  std::vector<std::string> texts;
+  for (uint64_t seed = 0; seed < 400; ++seed) texts.push_back("the owls " + random_bytes(seed % 100, 300) + std::string(seed % 40, 'a'));
+  ThreadPool pool(3);
+  const auto batch = small_tokenizer().encode_batch(texts, pool);
+  for (size_t i = 0; i < texts.size(); ++i) EXPECT_EQ(batch[i], tokenizer.encode(texts[i])) << i;
+}
+
+TEST(Unicode, AsciiIsAsTheTableHasIt) {
+  for (uint32_t c = 0; c < 128; ++c) EXPECT_EQ(unicode::kAsciiClasses[c], unicode::classes_of(c)) << c;
+}
+
 TEST(StreamDecoder, HoldsBackUnfinishedCharacters) {
   const Tokenizer tokenizer = small_tokenizer();
   StreamDecoder decoder(tokenizer);

@@ -4,33 +4,23 @@
 #include <unordered_map>
 #include <unordered_set>
 
-#include "core/thread_pool.h"
 #include "tokenizer/byte_alphabet.h"
 #include "tokenizer/pair_table.h"
+#include "tokenizer/piece_counts.h"
 #include "tokenizer/pre_tokenizer.h"
 
 namespace owlet {
 namespace {
 
-constexpr size_t kBatchBytes = size_t{8} << 20;  // counted at once, by all threads
-
-struct StringHash {
-  using is_transparent = void;
-  size_t operator()(std::string_view s) const { return std::hash<std::string_view>()(s); }
-};
-using PieceCounts = std::unordered_map<std::string, int64_t, StringHash, std::equal_to<>>;
-
-void count_piece(PieceCounts& counts, std::string_view piece, int64_t times) {
-  if (const auto it = counts.find(piece); it != counts.end()) {
-    it->second += times;
-  } else {
-    counts.emplace(piece, times);
-  }
-}
-
-struct Word {
+// The words of a corpus, each a stretch of one long list of ids.
+struct Words {
+  struct Word {
+    size_t begin;
+    uint32_t length;
+    int64_t count;
+  };
   std::vector<TokenId> ids;
-  int64_t count;
+  std::vector<Word> list;
 };
 
 // A pair that waits to be merged, with the words it was seen in when it was put there.
@@ -47,11 +37,12 @@ struct Candidate {
 // The words of a corpus and the counts of their pairs, kept up to date merge by merge.
 class MergeLearner {
  public:
-  MergeLearner(BpeSpec spec, std::vector<Word> words) : spec_(std::move(spec)), words_(std::move(words)) {
+  MergeLearner(BpeSpec spec, Words words) : spec_(std::move(spec)), words_(std::move(words)) {
     for (size_t id = 0; id < spec_.vocab.size(); ++id) ids_.emplace(spec_.vocab[id], static_cast<TokenId>(id));
-    for (uint32_t w = 0; w < words_.size(); ++w) {
-      const auto& ids = words_[w].ids;
-      for (size_t i = 0; i + 1 < ids.size(); ++i) change({ids[i], ids[i + 1]}, words_[w].count, w);
+    for (uint32_t w = 0; w < words_.list.size(); ++w) {
+      const Words::Word& word = words_.list[w];
+      const TokenId* ids = &words_.ids[word.begin];
+      for (size_t i = 0; i + 1 < word.length; ++i) change({ids[i], ids[i + 1]}, word.count, w);
     }
     queue_fresh_pairs();
   }
@@ -124,11 +115,12 @@ class MergeLearner {
   // Merges `pair` in one word, left to right. The count of `pair` itself stays as it was, as in the original: it
   // matters only where the pair arises again because two pairs make one token.
   void merge_word(uint32_t w, Pair pair, TokenId id) {
-    auto& ids = words_[w].ids;
-    const int64_t count = words_[w].count;
-    size_t out = 0;
-    for (size_t i = 0; i < ids.size(); ++i, ++out) {
-      if (ids[i] != pair.first || i + 1 == ids.size() || ids[i + 1] != pair.second) {
+    Words::Word& word = words_.list[w];
+    TokenId* ids = &words_.ids[word.begin];
+    const int64_t count = word.count;
+    uint32_t out = 0;
+    for (uint32_t i = 0; i < word.length; ++i, ++out) {
+      if (ids[i] != pair.first || i + 1 == word.length || ids[i + 1] != pair.second) {
         ids[out] = ids[i];
         continue;
       }
@@ -136,14 +128,14 @@ class MergeLearner {
         change({ids[out - 1], pair.first}, -count, w);
         change({ids[out - 1], id}, count, w);
       }
-      if (i + 2 < ids.size()) {
+      if (i + 2 < word.length) {
         change({pair.second, ids[i + 2]}, -count, w);
         change({id, ids[i + 2]}, count, w);
       }
       ids[out] = id;
       ++i;
     }
-    ids.resize(out);
+    word.length = out;
   }
 
   // A pair that was merged twice keeps its later rank.
@@ -168,7 +160,7 @@ class MergeLearner {
 
   BpeSpec spec_;
   std::unordered_map<std::string, TokenId> ids_;
-  std::vector<Word> words_;
+  Words words_;
   PairTable<PairState> counts_;
   std::vector<Fresh> fresh_;  // pairs that arose since the queue was last fed
   std::vector<Candidate> queue_;  // a heap
@@ -201,46 +193,20 @@ BpeSpec first_vocab(const BpeTrainOptions& options) {
 struct BpeTrainer::Impl {
   BpeTrainOptions options;
   PieceEnd piece_end = nullptr;
-  std::unique_ptr<ThreadPool> pool;
-  std::vector<std::string> batch;
-  size_t batch_bytes = 0;
   std::vector<PieceCounts> counts;  // one a thread
 
-  void count_batch() {
-    pool->run([&](int thread, int n_threads) {
-      PieceCounts& mine = counts[static_cast<size_t>(thread)];
-      for (size_t i = static_cast<size_t>(thread); i < batch.size(); i += static_cast<size_t>(n_threads)) {
-        const std::string_view text = batch[i];
-        for (size_t at = 0; at < text.size();) {
-          const size_t end = piece_end(text, at);
-          count_piece(mine, text.substr(at, end - at), 1);
-          at = end;
-        }
-      }
-    });
-    batch.clear();
-    batch_bytes = 0;
-  }
-
-  // All words, in an order that does not depend on who counted them.
-  std::vector<Word> words(const BpeSpec& spec) {
-    for (size_t i = 1; i < counts.size(); ++i) {
-      for (const auto& [piece, count] : counts[i]) count_piece(counts[0], piece, count);
-      counts[i].clear();
-    }
-    std::vector<std::pair<std::string_view, int64_t>> sorted(counts[0].begin(), counts[0].end());
-    std::sort(sorted.begin(), sorted.end());
+  Words words(const BpeSpec& spec) {
+    for (size_t i = 1; i < counts.size(); ++i) counts[0].add(counts[i]);
+    counts.resize(1);
     TokenId byte_ids[256];
     for (size_t id = 0; id < spec.vocab.size(); ++id) {
       const auto bytes = from_printable(spec.vocab[id]);
       if (bytes && bytes->size() == 1) byte_ids[static_cast<uint8_t>((*bytes)[0])] = static_cast<TokenId>(id);
     }
-    std::vector<Word> words;
-    words.reserve(sorted.size());
-    for (const auto& [piece, count] : sorted) {
-      Word& word = words.emplace_back(Word{{}, count});
-      word.ids.reserve(piece.size());
-      for (const char c : piece) word.ids.push_back(byte_ids[static_cast<uint8_t>(c)]);
+    Words words;
+    for (const auto& [piece, count] : counts[0].sorted()) {
+      words.list.push_back({words.ids.size(), static_cast<uint32_t>(piece.size()), count});
+      for (const char c : piece) words.ids.push_back(byte_ids[static_cast<uint8_t>(c)]);
     }
     return words;
   }
@@ -261,8 +227,7 @@ Result<BpeTrainer> BpeTrainer::create(BpeTrainOptions options) {
     return make_error(ErrorCode::kInvalidArgument, "a vocabulary of {} has no room for {} special tokens and 256 bytes",
                       options.vocab_size, options.special_tokens.size());
   }
-  impl->pool = std::make_unique<ThreadPool>(options.threads);
-  impl->counts.resize(static_cast<size_t>(impl->pool->size()));
+  impl->counts.resize(static_cast<size_t>(std::max(1, options.threads)));
   impl->options = std::move(options);
   return BpeTrainer(std::move(impl));
 }
@@ -272,16 +237,18 @@ BpeTrainer::BpeTrainer(BpeTrainer&&) noexcept = default;
 BpeTrainer& BpeTrainer::operator=(BpeTrainer&&) noexcept = default;
 BpeTrainer::~BpeTrainer() = default;
 
-void BpeTrainer::add_text(std::string_view text) {
-  impl_->batch.emplace_back(text);
-  impl_->batch_bytes += text.size();
-  if (impl_->batch_bytes >= kBatchBytes) impl_->count_batch();
+void BpeTrainer::add_text(std::string_view text, int thread) {
+  PieceCounts& counts = impl_->counts[static_cast<size_t>(thread)];
+  for (size_t at = 0; at < text.size();) {
+    const size_t end = impl_->piece_end(text, at);
+    counts.add(text.substr(at, end - at), text.size() - at);
+    at = end;
+  }
 }
 
 BpeSpec BpeTrainer::train() {
-  impl_->count_batch();
   BpeSpec spec = first_vocab(impl_->options);
-  std::vector<Word> words = impl_->words(spec);
+  Words words = impl_->words(spec);
   return MergeLearner(std::move(spec), std::move(words))
       .learn(static_cast<size_t>(impl_->options.vocab_size), std::max<int64_t>(1, impl_->options.min_frequency));
 }

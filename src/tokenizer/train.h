@@ -18,7 +18,7 @@ struct BpeTrainOptions {
   int64_t min_frequency = 2;                // pairs seen less often are not merged
   std::vector<std::string> special_tokens = {};  // take the first ids, in this order
   std::string pre_tokenizer = "gpt2";
-  int threads = 0;                          // 0: one per physical core; the result never depends on it
+  int threads = 1;                          // that may add texts at once; the result never depends on it
 };
 
 class BpeTrainer {
@@ -29,8 +29,9 @@ class BpeTrainer {
   BpeTrainer& operator=(BpeTrainer&&) noexcept;
   ~BpeTrainer();
 
-  // Counts the pieces of one document. Merges never cross documents.
-  void add_text(std::string_view text);
+  // Counts the pieces of one document of less than 4 GB. Merges never cross documents. Each of several threads that do so at once has a
+  // number of its own, below options.threads.
+  void add_text(std::string_view text, int thread = 0);
   // Learns from all texts so far.
   BpeSpec train();
 

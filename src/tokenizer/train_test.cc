@@ -12,8 +12,9 @@ namespace fs = std::filesystem;
 using testing::HasSubstr;
 
 BpeSpec train(BpeTrainOptions options, const std::vector<std::string>& texts) {
+  const int threads = options.threads;
   auto trainer = BpeTrainer::create(std::move(options)).value();
-  for (const std::string& text : texts) trainer.add_text(text);
+  for (size_t i = 0; i < texts.size(); ++i) trainer.add_text(texts[i], static_cast<int>(i) % threads);
   return trainer.train();
 }
 

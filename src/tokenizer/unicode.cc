@@ -27,7 +27,8 @@ uint8_t find_classes(uint32_t c) {
   const uint32_t category = bit(category_of(c));
   int classes = 0;
   if (category & kLetters) classes |= kLetter;
-  if (category & kNumbers) classes |= kNumber;
+  if (category & kNumbers) classes |= kNumber | kDigit;
+  if ((c >= 0x11de0 && c <= 0x11de9) || (c >= 0x16ff4 && c <= 0x16ff6)) classes |= kDigit;
   if ((category & kSeparators) || is_control_space(c)) classes |= kSpace;
   if (c == '\r' || c == '\n') classes |= kNewline;
   if ((category & kWordParts) || is_other_word(c)) classes |= kWord;
@@ -91,9 +92,8 @@ Category category_of(uint32_t code_point) {
   return static_cast<Category>(after[-1] & 31);
 }
 
-CodePoint code_point_at(std::string_view text, size_t at) {
+CodePoint code_point_beyond_ascii(std::string_view text, size_t at) {
   const auto first = static_cast<uint8_t>(text[at]);
-  if (first < 0x80) return {first, 1};
   const Lead lead = lead_of(first);
   if (lead.length == 0 || agreeing_bytes(text, at, lead) < lead.length) return {kBroken, 1};
   uint32_t value = first & (0xff >> (lead.length + 1));
@@ -106,7 +106,7 @@ uint8_t classes_of(uint32_t code_point) {
   return table[code_point];
 }
 
-Symbol symbol_at(std::string_view text, size_t at) {
+Symbol symbol_beyond_ascii(std::string_view text, size_t at) {
   const CodePoint c = code_point_at(text, at);
   return {c.value == kBroken ? uint8_t{0} : classes_of(c.value), c.length};
 }
