@@ -115,14 +115,14 @@ Json rope_to_hf(const RopeConfig& r) {
 Status read_token_ids(const Json& json, ModelConfig& config) {
   OWLET_ASSIGN(const int64_t bos, int_or(json, "bos_token_id", -1));
   OWLET_ASSIGN(const int64_t pad, int_or(json, "pad_token_id", -1));
-  OWLET_ASSIGN(config.bos, token_id("bos", bos));
-  OWLET_ASSIGN(config.pad, token_id("pad", pad));
+  OWLET_ASSIGN(config.bos, token_id("bos", bos, config.vocab_size));
+  OWLET_ASSIGN(config.pad, token_id("pad", pad, config.vocab_size));
   if (!has_value(json, "eos_token_id")) return {};
   const Json& eos = json["eos_token_id"];
   for (const Json& id : eos.is_array() ? eos : Json::array({eos})) {
     if (!id.is_number_integer()) return make_error(ErrorCode::kInvalidArgument, "'eos_token_id' must hold integers");
-    OWLET_ASSIGN(const int32_t eos_id, token_id("eos", id.get<int64_t>()));
-    config.eos.push_back(eos_id);
+    OWLET_ASSIGN(const int32_t eos_id, token_id("eos", id.get<int64_t>(), config.vocab_size));
+    if (eos_id >= 0) config.eos.push_back(eos_id);
   }
   return {};
 }
@@ -216,8 +216,9 @@ Json config_to_hf(const ModelConfig& c, std::string_view torch_dtype) {
 
 bool has_value(const Json& json, const char* key) { return json.is_object() && json.contains(key) && !json[key].is_null(); }
 
-Result<int32_t> token_id(std::string_view role, int64_t id) {
-  if (id >= -1 && id <= INT32_MAX) return static_cast<int32_t>(id);
+Result<int32_t> token_id(std::string_view role, int64_t id, int64_t vocab_size) {
+  if (id >= vocab_size) return -1;
+  if (id >= -1) return static_cast<int32_t>(id);
   return make_error(ErrorCode::kInvalidArgument, "the {} token has the id {}", role, id);
 }
 

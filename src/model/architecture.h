@@ -69,8 +69,8 @@ Result<double> number_or(const Json& json, const char* key, double fallback);
 Result<bool> bool_or(const Json& json, const char* key, bool fallback);
 bool has_value(const Json& json, const char* key);
 
-// An id as files give it; −1: none. validate() holds it against the vocabulary.
-Result<int32_t> token_id(std::string_view role, int64_t id);
+// An id as files give it; −1: none. One beyond the vocabulary is none either: small models often come with a large one's config.
+Result<int32_t> token_id(std::string_view role, int64_t id, int64_t vocab_size);
 
 // Gives every layer its window: by `layer_types` where config.json has it, else where `is_windowed(i)`.
 Status read_windows(const Json& config_json, int64_t window, const std::function<bool(int64_t)>& is_windowed, ModelConfig& config);

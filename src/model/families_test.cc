@@ -291,6 +291,13 @@ TEST(Families, ConfigsMeanWhatTransformersTakesThemFor) {
   EXPECT_TRUE(config_to_hf(gemma3, "")["query_pre_attn_scalar"].is_number_integer());
 }
 
+TEST(Families, TokensBeyondTheVocabularyAreNone) {
+  const ModelConfig config = config_of({"llama", {{"model_type", "llama"}, {"bos_token_id", 22}, {"pad_token_id", 32000}, {"eos_token_id", {2, 23}}}});
+  EXPECT_EQ(config.bos, 22);
+  EXPECT_EQ(config.pad, -1);
+  EXPECT_EQ(config.eos, std::vector<int32_t>{2});
+}
+
 TEST(Families, ConfigsThatMakeNoSenseAreRefusedByName) {
   const auto error_of = [](Json json) {
     Json whole = {{"vocab_size", 23}, {"hidden_size", 16}, {"intermediate_size", 20}, {"num_hidden_layers", 2}, {"num_attention_heads", 2}};

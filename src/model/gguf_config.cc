@@ -82,9 +82,9 @@ Status read_ids(const GgufFile& file, ModelConfig& c) {
   OWLET_ASSIGN(const int64_t bos, file.int_or("tokenizer.ggml.bos_token_id", -1));
   OWLET_ASSIGN(const int64_t pad, file.int_or("tokenizer.ggml.padding_token_id", -1));
   OWLET_ASSIGN(const int64_t eos, file.int_or("tokenizer.ggml.eos_token_id", -1));
-  OWLET_ASSIGN(c.bos, token_id("bos", bos));
-  OWLET_ASSIGN(c.pad, token_id("pad", pad));
-  OWLET_ASSIGN(const int32_t end, token_id("eos", eos));
+  OWLET_ASSIGN(c.bos, token_id("bos", bos, c.vocab_size));
+  OWLET_ASSIGN(c.pad, token_id("pad", pad, c.vocab_size));
+  OWLET_ASSIGN(const int32_t end, token_id("eos", eos, c.vocab_size));
   if (end >= 0) c.eos = {end};
   return {};
 }
