@@ -41,7 +41,7 @@ std::vector<fs::path> ggufs_of(const fs::path& folder) {
 
 bool is_unfinished(const fs::path& file) { return file.string().ends_with(kPart); }
 
-// Holds files of a model itself, not folders of models only.
+// Holds files of a model itself, not folders of models only, as an ORG does.
 bool is_model_folder(const fs::path& folder) {
   std::error_code code;
   for (const auto& entry : fs::directory_iterator(folder, code)) {
@@ -169,6 +169,7 @@ Result<fs::path> Store::find(const std::string& name) const {
   std::error_code code;
   if (!parsed.ok() || !fs::is_directory(folder(*parsed), code)) return not_kept(name);
   const fs::path folder = this->folder(*parsed);
+  if (parsed->folder.find('/') == std::string::npos && !is_model_folder(folder)) return not_kept(name);
   if (parsed->wanted.empty() && is_hf_folder(folder)) return folder;
   std::vector<fs::path> ggufs = ggufs_of(folder);
   const std::vector<fs::path> all = ggufs;
@@ -210,7 +211,7 @@ Status Store::check_free(const StoreName& name) const {
 Result<int64_t> Store::remove(const std::string& name) const {
   OWLET_ASSIGN(const StoreName parsed, parse_store_name(name));
   OWLET_ASSIGN(const fs::path folder, real_folder(root_, this->folder(parsed), name));
-  if (parsed.folder.find('/') == std::string::npos && !is_model_folder(folder)) return not_kept(name);  // an ORG
+  if (parsed.folder.find('/') == std::string::npos && !is_model_folder(folder)) return not_kept(name);
   std::vector<fs::path> gone = files_of(folder);
   if (!parsed.wanted.empty()) {
     const bool unfinished = std::find(gone.begin(), gone.end(), fs::path(parsed.wanted + std::string(kPart))) != gone.end();
