@@ -55,6 +55,9 @@ std::string later_members(std::string_view name) {
   return members;
 }
 
+// White_Space, for the inside of a class: PCRE2's \s has U+180E too.
+constexpr std::string_view kSpaces = "\\x09-\\x0d\\x20\\x85\\xa0\\x{1680}\\x{2000}-\\x{200a}\\x{2028}\\x{2029}\\x{202f}\\x{205f}\\x{3000}";
+
 // \p{name} for the inside of a class.
 std::string category(std::string_view name) { return fmt::format("\\p{{{}}}{}", name, later_members(name)); }
 
@@ -107,7 +110,10 @@ class Translator {
   void take(std::string& out, bool in_class) {
     const std::string_view two = pattern_.substr(at_, 2);
     size_t n = two[0] == '\\' && two.size() == 2 ? 2 : 1;
-    if (two == "\\h" || two == "\\d" || two == "\\w" || (two == "\\W" && !in_class)) {
+    if (two == "\\s" || (two == "\\S" && !in_class)) {
+      const std::string open = in_class ? "" : two == "\\S" ? "[^" : "[";
+      out.append(open).append(kSpaces).append(in_class ? "" : "]");
+    } else if (two == "\\h" || two == "\\d" || two == "\\w" || (two == "\\W" && !in_class)) {
       const std::string word = category("L") + category("M") + category("Nd") + category("Nl") + category("Pc");
       const std::string members = two == "\\h" ? "0-9a-fA-F" : two == "\\d" ? category("Nd") : word;
       out += in_class ? members : (two == "\\W" ? "[^" : "[") + members + "]";

@@ -104,6 +104,7 @@ TEST(PreTokenizers, PatternsMeanWhatTheyMeantToOniguruma) {
   EXPECT_THAT(cut("\\h+", "fg 1A"), ElementsAre("f", "1A"));
   EXPECT_THAT(cut("\\p{M}", "a\u0cf3"), ElementsAre("\u0cf3"));       // assigned after PCRE2's tables were made
   EXPECT_THAT(cut("[^\\p{L}]+", "a\u1c89-"), ElementsAre("-"));
+  EXPECT_THAT(cut("\\S+", "a\u180eb c"), ElementsAre("a\u180eb", "c"));
   EXPECT_THAT(cut("x*", "axx"), ElementsAre("xx"));
   EXPECT_THAT(cut("a", "\xff" "a\xff"), ElementsAre("a"));
 }
