@@ -8,7 +8,6 @@
 #include "apps/progress.h"
 #include "io/onnx.h"
 #include "model/group_heads.h"
-#include "quant/blocks.h"
 
 namespace owlet {
 namespace {
@@ -21,6 +20,8 @@ struct ConvertOptions {
   bool type_is_default = true;
   std::string default_onnx_type = "f32";
   bool onnx = false;     // the folder is for ONNX runtimes
+  std::string importance;  // a file; empty: all columns count alike
+  int threads = 0;
   int64_t kv_heads = 0;  // 0: as many as it has
   std::string rope_scaling;
   std::vector<std::string> adapters;  // merged
@@ -67,18 +68,20 @@ Status convert_to_onnx(const ConvertOptions& options) {
 
 Status convert(const ConvertOptions& options) {
   if (options.onnx || fs::path(options.to).extension() == ".onnx") return convert_to_onnx(options);
-  OWLET_ASSIGN(const DType dtype, parse_dtype(options.type));
-  if (!is_encodable(dtype)) {
-    return Error{ErrorCode::kInvalidArgument, fmt::format("{} is read, not written", options.type),
-                 "choose f32, f16, bf16, q8_0, q6_k, q5_0, q4_0 or iq4_nl"};
-  }
+  OWLET_ASSIGN(const Mix mix, find_mix(options.type));
   const bool gguf = fs::path(options.to).extension() == ".gguf";
-  if (!gguf && is_quantized(dtype)) {
+  if (!gguf && is_quantized(mix.most)) {
     return Error{ErrorCode::kInvalidArgument, fmt::format("a Hugging Face folder cannot hold {}", options.type),
                  "name a file that ends in .gguf, or choose f32, f16 or bf16"};
   }
   OWLET_ASSIGN(const ChatModel chat, load_and_change(options));
-  OWLET_TRY(save_chat_model(chat, options.to, dtype));
+  std::optional<Importance> importance;
+  if (!options.importance.empty()) {
+    OWLET_ASSIGN(importance, Importance::load(options.importance));
+    OWLET_TRY(importance->check(*chat.model));
+  }
+  ThreadPool pool(options.threads);
+  OWLET_TRY(save_chat_model(chat, options.to, mix, importance ? &*importance : nullptr, pool));
   print_result(options, *chat.model, options.type);
   return {};
 }
@@ -87,6 +90,7 @@ std::function<Status()> declare(CLI::App& app, std::shared_ptr<ConvertOptions> o
   app.add_option("from", options->from, "a Hugging Face folder, a GGUF file or a PyTorch checkpoint")->required();
   app.add_option("to", options->to, "a file that ends in .gguf or .onnx, or a folder")->required();
   const CLI::Option* type = app.add_option("--type", options->type, types)->capture_default_str();
+  app.add_option("--threads", options->threads, "threads to encode with; 0: one per core")->check(CLI::Range(0, 1024));
   return [options, type] {
     options->type_is_default = type->count() == 0;
     return convert(*options);
@@ -96,15 +100,16 @@ std::function<Status()> declare(CLI::App& app, std::shared_ptr<ConvertOptions> o
 }  // namespace
 
 Command quantize_command() {
-  return {"quantize", "make a model smaller: a GGUF with 8 or 4 bits a weight",
+  return {"quantize", "make a model smaller: a GGUF with 8 to 4 bits a weight",
           "  owlet quantize my-model/ my-model-q8_0.gguf\n"
-          "  owlet quantize my-model/ my-model-q4_0.gguf --type q4_0\n"
-          "  owlet quantize model-f16.gguf model-q4_0.gguf --type q4_0",
+          "  owlet quantize my-model/ my-model-q4_k_m.gguf --type q4_k_m\n"
+          "  owlet quantize model-f16.gguf model-q4_0.gguf --type q4_0 --imatrix imatrix.gguf",
           [](CLI::App& app) {
             auto options = std::make_shared<ConvertOptions>();
             options->type = "q8_0";
             options->default_onnx_type = "int8";
-            return declare(app, std::move(options), "q8_0, q6_k, q5_0, q4_0, iq4_nl, f16, bf16 or f32");
+            app.add_option("--imatrix", options->importance, "an importance matrix: columns that see large numbers keep smaller errors");
+            return declare(app, std::move(options), "q8_0, q6_k, q5_k_m, q5_1, q5_0, q4_k_m, q4_1, q4_0, iq4_nl, bf16, f16 or f32");
           }};
 }
 
@@ -124,7 +129,7 @@ Command convert_command() {
             app.add_option("--adapter", options->adapters, "a PEFT folder to merge; folder:0.5 for half of it; may be repeated");
             app.add_option("--rope-scaling", options->rope_scaling, "stretch the context: yarn:4, linear:2, dynamic:2");
             app.add_flag("--onnx", options->onnx, "lay the folder out for ONNX runtimes: config.json, tokenizer.json, onnx/model.onnx");
-            return declare(app, std::move(options), "type of the matrices: f32, f16, bf16 (GGUF: q8_0, q4_0; ONNX: f32, int8)");
+            return declare(app, std::move(options), "type of the matrices: f32, f16, bf16; in a GGUF also what owlet quantize knows; in ONNX f32 or int8");
           }};
 }
 

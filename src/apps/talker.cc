@@ -51,6 +51,7 @@ Result<Talker> make_talker(const CommonOptions& options, EngineSize size) {
   if (!options.rope_scaling.empty()) OWLET_TRY(stretch_context(talker.chat.model->config, options.rope_scaling));
   OWLET_TRY(use_adapters(options.adapters, false, *talker.chat.model));
   OWLET_ASSIGN(talker.machine, make_machine(options.threads));
+  OWLET_TRY(quantize_in_memory(options.quantize, talker.chat, talker.machine->pool));
   const Model& model = *talker.chat.model;
   EngineOptions engine = engine_options(model.config, size);
   const int64_t room = machine_memory().available;

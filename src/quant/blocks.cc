@@ -32,10 +32,10 @@ const RowCodec& row_codec(DType dtype) {
 
 bool is_encodable(DType dtype) { return row_codec(dtype).encode != nullptr; }
 
-void quantize_row(DType dtype, const float* x, void* out, int64_t n) {
+void quantize_row(DType dtype, const float* x, void* out, int64_t n, const float* importance) {
   const RowCodec& codec = row_codec(dtype);
   OWLET_CHECK(codec.encode && n % dtype_info(dtype).block_size == 0, "[quantize_row] {} × {}", n, to_string(dtype));
-  codec.encode(x, out, n);
+  codec.encode(x, importance, out, n);
 }
 
 void dequantize_row(DType dtype, const void* row, float* out, int64_t n) {

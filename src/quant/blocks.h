@@ -114,9 +114,10 @@ struct BlockIQ4_XS {
 static_assert(sizeof(BlockIQ4_XS) == 136);
 
 // One row of n numbers (a multiple of the type's block size) to `dtype` and back, for every type; encoding to a type
-// that is_encodable() refuses is our own mistake. Finite numbers give llama.cpp's reference bytes, bit for bit; NaN is encoded as 0.
+// that is_encodable() refuses is our own mistake. Blocks are fitted so that Σ importance · (x − decoded)² is small; `importance` has n
+// numbers, not negative, or is null where all count alike. Q8_0 without it is llama.cpp's, byte for byte. Every float has a code.
 bool is_encodable(DType dtype);
-void quantize_row(DType dtype, const float* x, void* out, int64_t n);
+void quantize_row(DType dtype, const float* x, void* out, int64_t n, const float* importance = nullptr);
 void dequantize_row(DType dtype, const void* row, float* out, int64_t n);
 
 }  // namespace owlet

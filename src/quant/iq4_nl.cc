@@ -15,9 +15,17 @@ int nearest_code(float x) {
   return code;
 }
 
-void encode(const float* x, BlockIQ4_NL& block) {
-  block.d = fit_scale(x, kBlock, -127, [](float scaled) { return static_cast<float>(kUnevenSteps[nearest_code(scaled)]); });
-  const float inverse = inverse_of(block.d);
+float nearest_step(float x) {
+  float step = kUnevenSteps[0];
+  for (int i = 1; i < 16; ++i) {
+    step += 2 * x > static_cast<float>(kUnevenSteps[i - 1] + kUnevenSteps[i]) ? static_cast<float>(kUnevenSteps[i] - kUnevenSteps[i - 1]) : 0.0f;
+  }
+  return step;
+}
+
+void encode(const float* x, const float* w, BlockIQ4_NL& block) {
+  block.d = f32_to_f16(fit_scale(x, w, kBlock, -127, 19, nearest_step));
+  const float inverse = inverse_of(f16_to_f32(block.d));
   for (int i = 0; i < kBlock / 2; ++i) {
     block.q[i] = static_cast<uint8_t>(nearest_code(x[i] * inverse) | (nearest_code(x[i + kBlock / 2] * inverse) << 4));
   }

@@ -16,4 +16,17 @@ inline ScaleAndOffset k_scale(const uint8_t (&packed)[12], int i) {
   return {(packed[i + 4] & 15) | ((packed[i - 4] >> 6) << 4), (packed[i + 4] >> 4) | ((packed[i] >> 6) << 4)};
 }
 
+// In bytes that begin as 0.
+inline void set_k_scale(uint8_t (&packed)[12], int i, ScaleAndOffset value) {
+  const auto add = [&](int byte, int bits) { packed[byte] = static_cast<uint8_t>(packed[byte] | bits); };
+  if (i < 4) {
+    add(i, value.scale);
+    add(i + 4, value.offset);
+  } else {
+    add(i + 4, (value.scale & 15) | ((value.offset & 15) << 4));
+    add(i - 4, (value.scale >> 4) << 6);
+    add(i, (value.offset >> 4) << 6);
+  }
+}
+
 }  // namespace owlet

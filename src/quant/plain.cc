@@ -11,7 +11,7 @@ namespace {
 // A codec that converts element by element.
 template <class T, T (*kFromFloat)(float), float (*kToFloat)(T)>
 constexpr RowCodec element_codec() {
-  return {[](const float* x, void* out, int64_t n) { std::transform(x, x + n, static_cast<T*>(out), kFromFloat); },
+  return {[](const float* x, const float*, void* out, int64_t n) { std::transform(x, x + n, static_cast<T*>(out), kFromFloat); },
           [](const void* row, float* out, int64_t n) {
             const T* elements = static_cast<const T*>(row);
             std::transform(elements, elements + n, out, kToFloat);
@@ -24,7 +24,7 @@ float from_double(double x) { return static_cast<float>(x); }
 }  // namespace
 
 const RowCodec kF32Codec = {
-    [](const float* x, void* out, int64_t n) { std::memcpy(out, x, static_cast<size_t>(n) * sizeof *x); },
+    [](const float* x, const float*, void* out, int64_t n) { std::memcpy(out, x, static_cast<size_t>(n) * sizeof *x); },
     [](const void* row, float* out, int64_t n) { std::memcpy(out, row, static_cast<size_t>(n) * sizeof *out); }};
 const RowCodec kF64Codec = element_codec<double, to_double, from_double>();
 const RowCodec kF16Codec = element_codec<uint16_t, f32_to_f16, f16_to_f32>();

@@ -8,16 +8,11 @@
 namespace owlet {
 namespace {
 
-void encode(const float* x, BlockQ5_0& block) {
+void encode(const float* x, const float* w, BlockQ5_0& block) {
   block = {};
-  block.d = fit_scale(x, kBlock, -16, [](float scaled) { return static_cast<float>(nearest_int(scaled, -16, 15)); });
-  const float inverse = inverse_of(block.d);
-  for (int i = 0; i < kBlock; ++i) {
-    const int code = nearest_int(x[i] * inverse, -16, 15) + 16;
-    uint8_t& nibbles = block.q[i % (kBlock / 2)];
-    nibbles = static_cast<uint8_t>(nibbles | ((code & 15) << (i < kBlock / 2 ? 0 : 4)));
-    block.high[i / 8] = static_cast<uint8_t>(block.high[i / 8] | ((code >> 4) << (i % 8)));
-  }
+  block.d = f32_to_f16(fit_scale(x, w, kBlock, -16, 2, [](float scaled) { return nearest_float(scaled, -16, 15); }));
+  const float inverse = inverse_of(f16_to_f32(block.d));
+  for (int i = 0; i < kBlock; ++i) set_five_bits(block, i, nearest_int(x[i] * inverse, -16, 15) + 16);
 }
 
 void decode(const BlockQ5_0& block, float* out) {

@@ -1,9 +1,7 @@
-// Q8_0: d = largest magnitude / 127, q = round(x / d), halves away from zero.
-#include <algorithm>
-#include <cmath>
-
+// Q8_0: d = largest magnitude / 127, q = round(x / d), halves away from zero; where numbers count differently, d is fitted.
 #include "core/half.h"
 #include "quant/blocks.h"
+#include "quant/fit.h"
 #include "quant/row_codec.h"
 
 namespace owlet {
@@ -15,13 +13,31 @@ int8_t to_code(float scaled) {
   return static_cast<int8_t>(rounded >= 127 ? 127.0f : rounded <= -127 ? -127.0f : std::isnan(rounded) ? 0.0f : rounded);
 }
 
-void encode(const float* x, BlockQ8_0& block) {
+void encode_alike(const float* x, BlockQ8_0& block) {
   float largest = 0;
   for (int i = 0; i < kBlock; ++i) largest = std::max(largest, std::fabs(x[i]));
   const float d = largest / 127.0f;
   const float inverse = d != 0 ? 1.0f / d : 0.0f;
   block.d = f32_to_f16(d);
   for (int i = 0; i < kBlock; ++i) block.q[i] = to_code(x[i] * inverse);
+}
+
+void encode_weighted(const float* x, const float* w, BlockQ8_0& block) {
+  const float scale = fit_scale(x, w, kBlock, 127, 1.5f, [](float scaled) { return nearest_float(scaled, -127, 127); });
+  block.d = f32_to_f16(std::fabs(scale));
+  const float inverse = inverse_of(f16_to_f32(block.d));
+  for (int i = 0; i < kBlock; ++i) block.q[i] = to_code(x[i] * inverse);
+}
+
+void encode(const float* x, const float* importance, void* out, int64_t n) {
+  auto* blocks = static_cast<BlockQ8_0*>(out);
+  for (int64_t i = 0; i < n / kBlock; ++i) {
+    if (importance) {
+      encode_weighted(x + i * kBlock, importance + i * kBlock, blocks[i]);
+    } else {
+      encode_alike(x + i * kBlock, blocks[i]);
+    }
+  }
 }
 
 void decode(const BlockQ8_0& block, float* out) {
@@ -31,6 +47,6 @@ void decode(const BlockQ8_0& block, float* out) {
 
 }  // namespace
 
-const RowCodec kQ8_0Codec = block_codec<BlockQ8_0, kBlock, encode, decode>();
+const RowCodec kQ8_0Codec = {encode, block_decoder<BlockQ8_0, kBlock, decode>().decode};
 
 }  // namespace owlet

@@ -2,12 +2,14 @@
 // blocks.cc.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 
 namespace owlet {
 
 struct RowCodec {
-  void (*encode)(const float* x, void* out, int64_t n);  // null where the type is only read
+  // Null where the type is only read. `importance`: n weights of the squared errors; null: all count alike.
+  void (*encode)(const float* x, const float* importance, void* out, int64_t n);
   void (*decode)(const void* row, float* out, int64_t n);
 };
 
@@ -28,12 +30,16 @@ constexpr RowCodec block_decoder() {
           }};
 }
 
-// The codec of a type made of blocks, from the two functions that know one block.
-template <class Block, int kElements, void (*kEncode)(const float*, Block&), void (*kDecode)(const Block&, float*)>
+// The codec of a type made of blocks, from the two functions that know one block. The encoding one is given weights in any case.
+template <class Block, int kElements, void (*kEncode)(const float*, const float*, Block&), void (*kDecode)(const Block&, float*)>
 constexpr RowCodec block_codec() {
-  return {[](const float* x, void* out, int64_t n) {
+  return {[](const float* x, const float* importance, void* out, int64_t n) {
             auto* blocks = static_cast<Block*>(out);
-            for (int64_t i = 0; i < n / kElements; ++i) kEncode(x + i * kElements, blocks[i]);
+            float alike[kElements];
+            std::fill_n(alike, kElements, 1.0f);
+            for (int64_t i = 0; i < n / kElements; ++i) {
+              kEncode(x + i * kElements, importance ? importance + i * kElements : alike, blocks[i]);
+            }
           },
           [](const void* row, float* out, int64_t n) {
             const auto* blocks = static_cast<const Block*>(row);
