@@ -73,13 +73,15 @@ void expect_both(const Tally& tally) {
 
 TEST(HostileFiles, DamagedGguf) {
   const fs::path file = scratch("gguf") / "model.gguf";
-  ASSERT_TRUE(save_chat_model(testing_chat::tiny_chat_model(), file, DType::kQ4_0).ok());
+  ThreadPool pool(1);
+  ASSERT_TRUE(save_chat_model(testing_chat::tiny_chat_model(), file, *find_mix("q4_0"), nullptr, pool).ok());
   expect_both(damage(file, {{file, 2600}}));
 }
 
 TEST(HostileFiles, DamagedHuggingFaceFolder) {
   const fs::path dir = scratch("hf");
-  ASSERT_TRUE(save_chat_model(testing_chat::tiny_chat_model(), dir, DType::kBF16).ok());
+  ThreadPool pool(1);
+  ASSERT_TRUE(save_chat_model(testing_chat::tiny_chat_model(), dir, *find_mix("bf16"), nullptr, pool).ok());
   const size_t all = SIZE_MAX;
   expect_both(damage(dir, {{dir / "config.json", all}, {dir / "model.safetensors", 1500}, {dir / "tokenizer.json", all}, {dir / "tokenizer_config.json", all}}));
 }

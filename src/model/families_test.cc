@@ -208,7 +208,7 @@ TEST(Families, TwoTablesStayTwo) {
 TEST(Families, WhatAGgufCannotSayIsRefusedByName) {
   const auto error_of = [](const Json& particular) {
     GgufWriter writer;
-    const Status added = add_to_gguf(random_model(config_of({"", particular}), DType::kF32), DType::kF32, writer);
+    const Status added = add_to_gguf(random_model(config_of({"", particular}), DType::kF32), *find_mix("f32"), writer);
     return added.ok() ? std::string("written") : added.error().message;
   };
   using testing::HasSubstr;

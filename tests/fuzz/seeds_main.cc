@@ -63,10 +63,11 @@ GgufWriter every_type() {
 }
 
 void write_models(const fs::path& root, const fs::path& scratch) {
+  ThreadPool pool(1);
   Seeds gguf(root, "gguf"), folders(root, "safetensors"), torch(root, "torch");
   for (const ModelConfig& config : configs()) {
     const ChatModel chat = testing_chat::tiny_chat_model(config);
-    for (const DType dtype : {DType::kF16, DType::kQ4_0}) Seeds::check(save_chat_model(chat, gguf.next().concat(".gguf"), dtype));
+    for (const char* type : {"f16", "q4_0"}) Seeds::check(save_chat_model(chat, gguf.next().concat(".gguf"), *find_mix(type), nullptr, pool));
     fs::remove_all(scratch);
     Seeds::check(save_hf(*chat.model, scratch, DType::kBF16));
     const std::string config_json = text_of(scratch / "config.json"), weights = text_of(scratch / "model.safetensors");
