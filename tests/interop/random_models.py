@@ -115,6 +115,12 @@ FAMILIES = {
         {"embedding_multiplier": 12.0, "logits_scaling": 8.0, "residual_multiplier": 0.22, "attention_multiplier": 0.0078125},
         {"attention_bias": True, "mlp_bias": True, "attention_multiplier": 0.5, "tie_word_embeddings": True, "rope_scaling": LLAMA3},
     ],
+    "exaone4": [
+        {"num_hidden_layers": 5, "sliding_window": 6},
+        {"sliding_window": 6, "sliding_window_pattern": 2, "rope_scaling": LLAMA3, "tie_word_embeddings": True},
+        {"sliding_window": 5, "head_dim": 16, "layer_types": ["full_attention", "sliding_attention", "full_attention"]},
+        {"sliding_window": None, "sliding_window_pattern": None, "layer_types": ["full_attention"] * 3},
+    ],
 }
 
 
