@@ -9,6 +9,7 @@ namespace {
 
 constexpr int64_t kUsualPattern = 4;
 constexpr int64_t kUsualWindow = 4096;
+constexpr int64_t kLayersOfTheLarger = 64;  // llama.cpp gives windows to a model of so many layers alone
 
 bool has_windows(const ModelConfig& config) {
   return std::any_of(config.layers.begin(), config.layers.end(), [](const LayerConfig& layer) { return layer.window > 0; });
@@ -53,7 +54,7 @@ void write_hf(const ModelConfig& config, Json& json) {
 }
 
 Status read_gguf(int64_t window, ModelConfig& config) {
-  if (window == 0) return {};
+  if (window == 0 || config.n_layers != kLayersOfTheLarger) return {};
   set_windows(window, [](int64_t i) { return (i + 1) % kUsualPattern != 0; }, config);
   leave_whole_layers_unrotated(config);
   return {};
