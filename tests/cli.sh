@@ -61,6 +61,12 @@ check "quantize q8_0" "$owlet" quantize $model q8.gguf
 check "quantize q4_0" "$owlet" quantize $model q4.gguf --type q4_0
 check "convert to GGUF and back" bash -c "'$owlet' convert $model m.gguf --type f32 && '$owlet' convert m.gguf back --type f32 && cmp $model/model.safetensors back/model.safetensors"
 check "the quantized one says the same" contains "The owl says owl owl." "$owlet" generate -m q8.gguf --temperature 0 -p "What does the owl say?"
+check "quantized as it is loaded, it says the same" contains "The owl says owl owl." "$owlet" generate -m $model --quantize q8_0 --temperature 0 -p "What does the owl say?"
+check "what is quantized stays so" fails_with "quantized already" "$owlet" generate -m q8.gguf --quantize q4_0 -p hi
+check "imatrix" bash -c "cut -d '\"' -f 4 texts.jsonl >texts.txt; '$owlet' imatrix -m $model texts.txt -o imatrix.gguf --context 64 --limit 20"
+check "quantize q4_k_m by it" "$owlet" quantize $model q4km.gguf --type q4_k_m --imatrix imatrix.gguf
+check "at any number of threads" bash -c "'$owlet' quantize $model one.gguf --type q4_k_m --imatrix imatrix.gguf --threads 1 && cmp q4km.gguf one.gguf"
+check "a model is no imatrix" fails_with "not an importance matrix" "$owlet" quantize $model x.gguf --imatrix q8.gguf
 check "1 and 2 threads" bash -c "[ \"\$('$owlet' generate -m q8.gguf --threads 1 --seed 5 --temperature 1 --raw -p The)\" = \"\$('$owlet' generate -m q8.gguf --threads 2 --seed 5 --temperature 1 --raw -p The)\" ]"
 
 # --- Measuring

@@ -133,7 +133,8 @@ void print(const std::vector<BenchResult>& results, const MachineLimits& limits,
 
 Status run(const BenchOptions& options) {
   OWLET_ASSIGN(const auto machine, make_machine(options.common.threads));
-  OWLET_ASSIGN(const ChatModel chat, load_chat_model(options.common.model));
+  OWLET_ASSIGN(ChatModel chat, load_chat_model(options.common.model));
+  OWLET_TRY(quantize_in_memory(options.common.quantize, chat, machine->pool));
   if (options.prompt + options.decode > chat.model->config.max_positions) {
     return make_error(ErrorCode::kTooLarge, "{} + {} tokens do not fit in the model's context of {}", options.prompt,
                       options.decode, chat.model->config.max_positions);
@@ -168,6 +169,7 @@ Command bench_command() {
           [](CLI::App& app) -> std::function<Status()> {
             auto options = std::make_shared<BenchOptions>();
             options->common.add_model(app);
+            options->common.add_quantize(app);
             options->common.add_threads(app);
             options->common.add_json(app);
             app.add_option("--prompt", options->prompt, "tokens of the prompt")->check(CLI::Range(1, 1 << 20))->capture_default_str();

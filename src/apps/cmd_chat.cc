@@ -309,6 +309,7 @@ Command chat_command() {
             options->add_model(app);
             options->add_rope_scaling(app);
             options->add_adapters(app);
+            options->add_quantize(app);
             options->add_threads(app);
             options->add_seed(app);
             return [options] { return run(*options); };

@@ -6,7 +6,6 @@
 #include "apps/peft.h"
 #include "apps/progress.h"
 #include "model/group_heads.h"
-#include "quant/blocks.h"
 
 namespace owlet {
 namespace {
@@ -16,6 +15,8 @@ struct ConvertOptions {
   std::string from;
   std::string to;
   std::string type = "f16";
+  std::string importance;  // a file; empty: all columns count alike
+  int threads = 0;
   int64_t kv_heads = 0;  // 0: as many as it has
   std::string rope_scaling;
   std::vector<std::string> adapters;  // merged
@@ -32,13 +33,9 @@ int64_t size_on_disk(const fs::path& path) {
 }
 
 Status convert(const ConvertOptions& options) {
-  OWLET_ASSIGN(const DType dtype, parse_dtype(options.type));
-  if (!is_encodable(dtype)) {
-    return Error{ErrorCode::kInvalidArgument, fmt::format("{} is read, not written", options.type),
-                 "choose f32, f16, bf16, q8_0, q6_k, q5_0, q4_0 or iq4_nl"};
-  }
+  OWLET_ASSIGN(const Mix mix, find_mix(options.type));
   const bool gguf = fs::path(options.to).extension() == ".gguf";
-  if (!gguf && is_quantized(dtype)) {
+  if (!gguf && is_quantized(mix.most)) {
     return Error{ErrorCode::kInvalidArgument, fmt::format("a Hugging Face folder cannot hold {}", options.type),
                  "name a file that ends in .gguf, or choose f32, f16 or bf16"};
   }
@@ -48,7 +45,13 @@ Status convert(const ConvertOptions& options) {
   if (options.kv_heads > 0) {
     OWLET_ASSIGN(*chat.model, group_heads(*chat.model, options.kv_heads));
   }
-  OWLET_TRY(save_chat_model(chat, options.to, dtype));
+  std::optional<Importance> importance;
+  if (!options.importance.empty()) {
+    OWLET_ASSIGN(importance, Importance::load(options.importance));
+    OWLET_TRY(importance->check(*chat.model));
+  }
+  ThreadPool pool(options.threads);
+  OWLET_TRY(save_chat_model(chat, options.to, mix, importance ? &*importance : nullptr, pool));
   fmt::print("{}  {} parameters in {}, {}\n", options.to, format_short(static_cast<double>(chat.model->config.n_params())),
              options.type, format_bytes(static_cast<double>(size_on_disk(options.to))));
   return {};
@@ -58,20 +61,22 @@ std::function<Status()> declare(CLI::App& app, std::shared_ptr<ConvertOptions> o
   app.add_option("from", options->from, "a Hugging Face folder, a GGUF file or a PyTorch checkpoint")->required();
   app.add_option("to", options->to, "a file that ends in .gguf, or a folder")->required();
   app.add_option("--type", options->type, types)->capture_default_str();
+  app.add_option("--threads", options->threads, "threads to encode with; 0: one per core")->check(CLI::Range(0, 1024));
   return [options] { return convert(*options); };
 }
 
 }  // namespace
 
 Command quantize_command() {
-  return {"quantize", "make a model smaller: a GGUF with 8 or 4 bits a weight",
+  return {"quantize", "make a model smaller: a GGUF with 8 to 4 bits a weight",
           "  owlet quantize my-model/ my-model-q8_0.gguf\n"
-          "  owlet quantize my-model/ my-model-q4_0.gguf --type q4_0\n"
-          "  owlet quantize model-f16.gguf model-q4_0.gguf --type q4_0",
+          "  owlet quantize my-model/ my-model-q4_k_m.gguf --type q4_k_m\n"
+          "  owlet quantize model-f16.gguf model-q4_0.gguf --type q4_0 --imatrix imatrix.gguf",
           [](CLI::App& app) {
             auto options = std::make_shared<ConvertOptions>();
             options->type = "q8_0";
-            return declare(app, std::move(options), "q8_0, q6_k, q5_0, q4_0, iq4_nl, f16, bf16 or f32");
+            app.add_option("--imatrix", options->importance, "an importance matrix: columns that see large numbers keep smaller errors");
+            return declare(app, std::move(options), "q8_0, q6_k, q5_k_m, q5_1, q5_0, q4_k_m, q4_1, q4_0, iq4_nl, bf16, f16 or f32");
           }};
 }
 
@@ -88,7 +93,7 @@ Command convert_command() {
             app.add_option("--kv-heads", options->kv_heads, "key/value heads of the result; must divide the model's")->check(CLI::PositiveNumber);
             app.add_option("--adapter", options->adapters, "a PEFT folder to merge; folder:0.5 for half of it; may be repeated");
             app.add_option("--rope-scaling", options->rope_scaling, "stretch the context: yarn:4, linear:2, dynamic:2");
-            return declare(app, std::move(options), "type of the matrices: f32, f16, bf16 (GGUF: q8_0, q4_0)");
+            return declare(app, std::move(options), "type of the matrices: f32, f16, bf16; in a GGUF also what owlet quantize knows");
           }};
 }
 

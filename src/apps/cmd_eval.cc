@@ -106,7 +106,8 @@ void print(const FileReport& report) {
 
 Status run(const EvalOptions& options) {
   OWLET_ASSIGN(const auto machine, make_machine(options.common.threads));
-  OWLET_ASSIGN(const ChatModel chat, load_chat_model(options.common.model));
+  OWLET_ASSIGN(ChatModel chat, load_chat_model(options.common.model));
+  OWLET_TRY(quantize_in_memory(options.common.quantize, chat, machine->pool));
   Scorer scorer(machine->context(), *chat.model, options.context);
   Json results = Json::array();
   for (const std::string& file : options.files) {
@@ -131,6 +132,7 @@ Command eval_command() {
           [](CLI::App& app) -> std::function<Status()> {
             auto options = std::make_shared<EvalOptions>();
             options->common.add_model(app);
+            options->common.add_quantize(app);
             options->common.add_threads(app);
             options->common.add_json(app);
             app.add_option("files", options->files,

@@ -223,6 +223,7 @@ Command generate_command() {
             c.add_model(app);
             c.add_rope_scaling(app);
             c.add_adapters(app);
+            c.add_quantize(app);
             c.add_threads(app);
             c.add_seed(app);
             app.add_option("-p,--prompt", options->prompt, "a question");

@@ -68,6 +68,7 @@ Command serve_command() {
             c.add_model(app);
             c.add_rope_scaling(app);
             c.add_adapters(app);
+            c.add_quantize(app);
             c.add_threads(app);
             app.add_option("--host", c.host, "address to listen on")->capture_default_str();
             app.add_option("--port", c.port, "port; 0: a free one")->check(CLI::Range(0, 65535))->capture_default_str();

@@ -19,11 +19,13 @@ struct CommonOptions {
   uint64_t seed = 0;
   std::string rope_scaling;   // "yarn:4"; empty: as the model has it
   std::vector<std::string> adapters;  // PEFT folders, "DIR" or "DIR:SCALE"
+  std::string quantize;       // "q8_0": float weights in blocks, in memory; empty: as they are
   bool json = false;
 
   void add_model(CLI::App& app);
   void add_rope_scaling(CLI::App& app);
   void add_adapters(CLI::App& app);
+  void add_quantize(CLI::App& app);
   void add_threads(CLI::App& app);
   void add_seed(CLI::App& app);
   void add_json(CLI::App& app);
@@ -45,6 +47,7 @@ Command pretrain_command();
 Command finetune_command();
 Command quantize_command();
 Command convert_command();
+Command imatrix_command();
 Command eval_command();
 Command bench_command();
 Command doctor_command();

@@ -4,6 +4,7 @@
 #include <cstdlib>
 
 #include "apps/gguf_tokenizer.h"
+#include "apps/progress.h"
 #include "core/file.h"
 #include "core/json.h"
 #include "model/homemade.h"
@@ -167,13 +168,13 @@ Status save_tokenizer_files(const Tokenizer& tokenizer, const std::optional<Chat
   return write_file(folder / "tokenizer_config.json", dump_json(config, 2) + "\n");
 }
 
-Status save_chat_model(const ChatModel& chat, const fs::path& to, DType dtype) {
+Status save_chat_model(const ChatModel& chat, const fs::path& to, const Mix& mix, const Importance* importance, ThreadPool& pool) {
   if (to.extension() != ".gguf") {
-    OWLET_TRY(save_hf(*chat.model, to, dtype));
+    OWLET_TRY(save_hf(*chat.model, to, mix.most));
     return save_tokenizer_files(*chat.tokenizer, chat.chat_template, to);
   }
   GgufWriter writer;
-  OWLET_TRY(add_to_gguf(*chat.model, dtype, writer));
+  OWLET_TRY(add_to_gguf(*chat.model, mix, writer, importance));
   writer.set_string("general.name", chat.id);
   if (!chat.description.empty()) writer.set_string("general.description", chat.description);
   writer.set_f32("general.sampling.temp", static_cast<float>(chat.defaults.temperature));
@@ -182,7 +183,21 @@ Status save_chat_model(const ChatModel& chat, const fs::path& to, DType dtype) {
   const ModelConfig& c = chat.model->config;
   OWLET_TRY(write_gguf_tokenizer(*chat.tokenizer, {c.bos, chat.stop_ids.empty() ? -1 : chat.stop_ids.front(), c.pad}, writer));
   if (chat.chat_template) writer.set_string("tokenizer.chat_template", chat.chat_template->source());
-  return writer.write(to);
+  Progress progress;
+  const std::string text = fmt::format("{}  {}", to.filename().string(), mix.name);
+  const Status written = writer.write(to, &pool, [&](double share) { progress.update(text, share); });
+  progress.finish();
+  return written;
+}
+
+Status quantize_in_memory(const std::string& type, ChatModel& chat, ThreadPool& pool) {
+  if (type.empty()) return {};
+  OWLET_ASSIGN(const Mix mix, find_mix(type));
+  Progress progress;
+  Status done = quantize_weights(*chat.model, mix, pool, [&](double share) { progress.update(fmt::format("{}  {}", chat.id, type), share); });
+  progress.finish();
+  if (!done.ok()) return std::move(done).error().in(chat.path.string());
+  return {};
 }
 
 }  // namespace owlet

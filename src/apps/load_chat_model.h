@@ -9,6 +9,8 @@
 #include "core/thread_pool.h"
 #include "generate/engine.h"
 #include "kernels/backend.h"
+#include "model/importance.h"
+#include "model/mix.h"
 #include "model/model.h"
 #include "tokenizer/chat.h"
 #include "tokenizer/tokenizer.h"
@@ -44,8 +46,12 @@ Result<std::filesystem::path> bundled_model_path();
 // A GGUF file, a Hugging Face folder or a PyTorch checkpoint with its tokenizer beside it; empty: the bundled model.
 Result<ChatModel> load_chat_model(const std::filesystem::path& path);
 
-// Writes model, tokenizer and template where `to` says: a GGUF file (by its ending) or a Hugging Face folder.
-Status save_chat_model(const ChatModel& chat, const std::filesystem::path& to, DType dtype);
+// Writes model, tokenizer and template where `to` says: a GGUF file (by its ending) or a Hugging Face folder, whose matrices are
+// floats. `importance` may be null.
+Status save_chat_model(const ChatModel& chat, const std::filesystem::path& to, const Mix& mix, const Importance* importance, ThreadPool& pool);
+
+// What --quantize asks for: a float model's weights as blocks, in memory alone. Nothing where `type` is empty.
+Status quantize_in_memory(const std::string& type, ChatModel& chat, ThreadPool& pool);
 
 // Tokenizer and template files of a Hugging Face folder, added to one that holds a model.
 Status save_tokenizer_files(const Tokenizer& tokenizer, const std::optional<ChatTemplate>& chat_template,

@@ -15,7 +15,7 @@ constexpr const char* kVersion = "owlet " OWLET_VERSION;
 
 std::vector<Command> all_commands() {
   return {serve_command(),    chat_command(),    generate_command(), tokenizer_command(), pretrain_command(), finetune_command(),
-          quantize_command(), convert_command(), eval_command(),     bench_command(),     doctor_command()};
+          quantize_command(), convert_command(), imatrix_command(),  eval_command(),      bench_command(),   doctor_command()};
 }
 
 // Help in the order that people read: what it is for, examples that work as typed, then the options.

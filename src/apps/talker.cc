@@ -44,6 +44,7 @@ Result<Talker> make_talker(const CommonOptions& options, EngineSize size) {
   if (!options.rope_scaling.empty()) OWLET_TRY(stretch_context(talker.chat.model->config, options.rope_scaling));
   OWLET_TRY(use_adapters(options.adapters, false, *talker.chat.model));
   OWLET_ASSIGN(talker.machine, make_machine(options.threads));
+  OWLET_TRY(quantize_in_memory(options.quantize, talker.chat, talker.machine->pool));
   const Model& model = *talker.chat.model;
   talker.engine = std::make_unique<Engine>(talker.machine->context(), model, engine_options(model.config, size));
   return talker;

@@ -30,7 +30,7 @@ Result<DType> parse_dtype(std::string_view name) {
     if (kInfo[i].name == name) return static_cast<DType>(i);
   }
   return Error{ErrorCode::kInvalidArgument, fmt::format("'{}' is not a number type", name),
-               "valid: f32, f16, bf16, q8_0, q6_k, q5_0, q4_0, iq4_nl"};
+               "valid: f32, f16, bf16, q8_0, q6_k, q5_k, q5_1, q5_0, q4_k, q4_1, q4_0, iq4_nl"};
 }
 
 }  // namespace owlet

@@ -20,6 +20,7 @@
 #include "core/file.h"
 #include "core/result.h"
 #include "core/tensor.h"
+#include "core/thread_pool.h"
 
 namespace owlet {
 
@@ -84,7 +85,7 @@ class GgufFile {
 // end, so that no second copy of a model is made.
 class GgufWriter {
  public:
-  // Writes one row of the tensor, already in its type, to `out`.
+  // Writes one row of the tensor, already in its type, to `out`; called from several threads at once.
   using RowWriter = std::function<void(int64_t row, void* out)>;
 
   void set_u32(std::string key, uint32_t value);
@@ -96,7 +97,8 @@ class GgufWriter {
   void set_f32s(std::string key, const std::vector<float>& values);
   void add_tensor(std::string name, DType dtype, Shape shape, RowWriter write_row);
   // Refuses what llama.cpp would not load: a key or a name that stands twice, names of 64 bytes and more, rows of half blocks.
-  Status write(const std::filesystem::path& path) const;
+  // Rows are made on all threads of `pool` (null: on the caller's), with the same bytes; `progress` is told the share that is written.
+  Status write(const std::filesystem::path& path, ThreadPool* pool = nullptr, const std::function<void(double share)>& progress = {}) const;
 
  private:
   struct Pending {

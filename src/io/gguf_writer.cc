@@ -7,7 +7,7 @@
 namespace owlet {
 namespace {
 
-constexpr size_t kBuffer = 1 << 20;    // bytes gathered before they go to the file
+constexpr int64_t kBuffer = 1 << 20;    // bytes gathered before they go to the file
 constexpr size_t kMaxNameBytes = 63;   // llama.cpp keeps names in 64 bytes with a closing zero
 
 template <class T>
@@ -93,7 +93,7 @@ Status GgufWriter::check() const {
   return {};
 }
 
-Status GgufWriter::write(const std::filesystem::path& path) const {
+Status GgufWriter::write(const std::filesystem::path& path, ThreadPool* pool, const std::function<void(double)>& progress) const {
   Status status = check();
   if (!status.ok()) return std::move(status).error().in(path.string());
   std::string buffer(gguf::kMagic);
@@ -118,16 +118,24 @@ Status GgufWriter::write(const std::filesystem::path& path) const {
     buffer.append(gguf::align_up(at, gguf::kAlignment) - at, '\0');
   };
   pad();
-  std::vector<char> encoded;  // one row, aligned as the buffer's end need not be
+  const double total = static_cast<double>(buffer.size() + offset);
+  std::vector<std::byte> encoded;  // whole rows, aligned as the buffer's end need not be
   for (const Pending& tensor : tensors_) {
-    encoded.resize(static_cast<size_t>(row_bytes(tensor.dtype, tensor.shape.last())));
-    for (int64_t row = 0; row < tensor.shape.rows(); ++row) {
-      if (buffer.size() >= kBuffer) {
+    const int64_t bytes = row_bytes(tensor.dtype, tensor.shape.last()), n_rows = tensor.shape.rows();
+    const int64_t at_once = std::max<int64_t>(1, kBuffer / bytes);
+    for (int64_t first = 0; first < n_rows; first += at_once) {
+      const int64_t n = std::min(at_once, n_rows - first);
+      encoded.resize(static_cast<size_t>(n * bytes));
+      const auto make_rows = [&](int64_t begin, int64_t end) {
+        for (int64_t r = begin; r < end; ++r) tensor.write_row(first + r, encoded.data() + r * bytes);
+      };
+      pool ? pool->parallel_for(n, 1, make_rows) : make_rows(0, n);
+      if (buffer.size() + encoded.size() > static_cast<size_t>(kBuffer)) {
         OWLET_TRY(file.write(buffer));
         buffer.clear();
       }
-      tensor.write_row(row, encoded.data());
-      buffer.append(encoded.data(), encoded.size());
+      buffer.append(reinterpret_cast<const char*>(encoded.data()), encoded.size());
+      if (progress) progress(static_cast<double>(file.size() + buffer.size()) / total);
     }
     pad();
   }

@@ -171,7 +171,7 @@ TEST(Families, FilesCarryThem) {
     const auto config = load_config(dir / family.name);
     EXPECT_EQ(dump_json(config_to_hf(*config, "")), dump_json(config_to_hf(model.config, ""))) << family.name;
     GgufWriter writer;
-    const Status added = add_to_gguf(model, DType::kF32, writer);
+    const Status added = add_to_gguf(model, *find_mix("f32"), writer);
     ASSERT_TRUE(added.ok()) << family.name << ": " << added.error().to_string();
     const fs::path file = dir / (std::string(family.name) + ".gguf");
     ASSERT_TRUE(writer.write(file).ok());

@@ -3,6 +3,7 @@
 namespace owlet {
 
 void linear_forward(const Context& context, TensorView out_NO, Into into, TensorView x_NI, const Linear& linear) {
+  if (context.observer) context.observer->observe(linear.weight_OI, x_NI);
   context.ops.linear(out_NO, into, x_NI, linear.weight_OI, context.precision);
   if (linear.bias_O) context.ops.add_bias(out_NO, linear.bias_O);
   for (const LowRank& part : linear.low_rank) {

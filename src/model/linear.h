@@ -8,10 +8,18 @@
 
 namespace owlet {
 
+// Sees what linear layers are given, on the thread that runs the model.
+class LinearObserver {
+ public:
+  virtual ~LinearObserver() = default;
+  virtual void observe(const Tensor& weight_OI, TensorView x_NI) = 0;
+};
+
 // Where and how to compute: passed down explicitly, never global.
 struct Context {
   Ops& ops;
   Precision precision = Precision::kF32;  // of products with float weights
+  LinearObserver* observer = nullptr;     // none: nobody looks
 };
 
 // What an adapter adds to a layer: x_NI · aᵀ · bᵀ.

@@ -1,5 +1,7 @@
 #include "model/load.h"
 
+#include <utility>
+
 #include "core/file.h"
 #include "core/json.h"
 #include "io/safetensors.h"
@@ -14,6 +16,7 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr uint64_t kMaxConfigBytes = 1 << 20;
+constexpr uint32_t kGgufQuantizationVersion = 2;  // of the blocks' layouts
 
 bool is_gguf(const fs::path& path) {
   std::error_code code;
@@ -150,23 +153,48 @@ Status save_hf(const Model& model, const fs::path& folder, DType dtype) {
   return write_file(folder / "config.json", dump_json(config_to_hf(model.config, torch_dtype), 2) + "\n");
 }
 
-Status add_to_gguf(const Model& model, DType dtype, GgufWriter& writer) {
+Status add_to_gguf(const Model& model, const Mix& mix, GgufWriter& writer, const Importance* importance) {
   const ModelConfig& c = model.config;
   OWLET_TRY(add_config(c, writer));
+  writer.set_u32("general.file_type", mix.file_type);
+  writer.set_u32("general.quantization_version", kGgufQuantizationVersion);
   add_rope_factors(c, writer);
   for (StoredTensor& tensor : stored_tensors(model, place_in_gguf, {.interleaved = find_architecture(c.architecture)->gguf_interleaved})) {
-    const DType type = tensor.shape().rank() == 1 ? DType::kF32 : dtype;
-    const int64_t block = dtype_info(type).block_size;
-    if (tensor.shape().last() % block != 0) {
-      return Error{ErrorCode::kUnsupported,
-                   fmt::format("rows of {} have {} elements; {} needs a multiple of {}", tensor.name(), tensor.shape().last(),
-                               to_string(type), block),
-                   "choose f16 or bf16"};
-    }
     const std::string name = tensor.name();
     const Shape shape = tensor.shape();
-    writer.add_tensor(name, type, shape, [tensor = std::move(tensor), type](int64_t row, void* out) { tensor.write_row(row, type, out); });
+    const DType type = type_in_mix(mix, c, name, shape, importance != nullptr);
+    const float* columns = importance ? importance->find(name) : nullptr;
+    writer.add_tensor(name, type, shape, [tensor = std::move(tensor), type, columns](int64_t row, void* out) { tensor.write_row(row, type, out, columns); });
   }
+  return {};
+}
+
+Status quantize_weights(Model& model, const Mix& mix, ThreadPool& pool, const std::function<void(double)>& progress) {
+  bool has_blocks = false;
+  double total = 0, done = 0;
+  std::as_const(model.weights).for_each([&](const std::string&, const Tensor& tensor) {
+    has_blocks |= is_quantized(tensor.dtype());
+    total += static_cast<double>(tensor.numel());
+  });
+  if (has_blocks) {
+    return Error{ErrorCode::kInvalidArgument, fmt::format("the model is quantized already, to {}", model.dtype_name()),
+                 "name a model whose weights are f32, f16 or bf16"};
+  }
+  model.weights.for_each([&](const std::string& name, Tensor& tensor) {
+    const DType type = type_in_mix(mix, model.config, place_in_gguf(model.config, name).name, tensor.shape(), false);
+    const Tensor encoded(type, tensor.shape());
+    const TensorView from = tensor, to = encoded;
+    pool.parallel_for(from.rows(), 1, [&](int64_t begin, int64_t end) {
+      std::vector<float> x(static_cast<size_t>(from.cols()));
+      for (int64_t r = begin; r < end; ++r) {
+        dequantize_row(from.dtype, from.row_range(r, r + 1).data, x.data(), from.cols());
+        quantize_row(type, x.data(), to.row_range(r, r + 1).data, from.cols());
+      }
+    });
+    tensor = encoded;
+    done += static_cast<double>(from.numel());
+    if (progress) progress(done / total);
+  });
   return {};
 }
 

@@ -3,7 +3,10 @@
 
 #include <filesystem>
 
+#include "core/thread_pool.h"
 #include "io/gguf.h"
+#include "model/importance.h"
+#include "model/mix.h"
 #include "model/model.h"
 
 namespace owlet {
@@ -19,8 +22,13 @@ Result<Model> to_float32(const Model& model);
 // config.json and model.safetensors, weights in `dtype` (f32, f16 or bf16). Creates the folder.
 Status save_hf(const Model& model, const std::filesystem::path& folder, DType dtype);
 
-// The model's part of a GGUF: architecture metadata and tensors, matrices in `dtype` (f32, f16, bf16, q8_0, q4_0), norms in f32,
-// under llama.cpp's names and with its interleaved rotation. The caller adds the tokenizer's metadata and commits.
-Status add_to_gguf(const Model& model, DType dtype, GgufWriter& writer);
+// The model's part of a GGUF: architecture metadata and tensors, matrices as the mix says, norms in f32, under llama.cpp's names and
+// with its interleaved rotation. The caller adds the tokenizer's metadata and commits; the model and `importance` (null: none)
+// outlive the writer.
+Status add_to_gguf(const Model& model, const Mix& mix, GgufWriter& writer, const Importance* importance = nullptr);
+
+// The model's float matrices become blocks in memory, one after the other, so that it is never there twice; vectors are copied, and the
+// files let go. Refuses a model that has blocks already.
+Status quantize_weights(Model& model, const Mix& mix, ThreadPool& pool, const std::function<void(double share)>& progress = {});
 
 }  // namespace owlet

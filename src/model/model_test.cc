@@ -156,7 +156,7 @@ TEST(Model, FoldersAndGgufCarryItThere) {
   const auto back = load_model(dir / "hf");
   ASSERT_TRUE(back.ok()) << back.error().to_string();
   GgufWriter writer;
-  ASSERT_TRUE(add_to_gguf(model, DType::kF32, writer).ok());
+  ASSERT_TRUE(add_to_gguf(model, *find_mix("f32"), writer).ok());
   ASSERT_TRUE(writer.write(dir / "m.gguf").ok());
   const auto gguf = load_model(dir / "m.gguf");
   ASSERT_TRUE(gguf.ok()) << gguf.error().to_string();

@@ -41,7 +41,7 @@ void StoredTensor::permute_elements(std::vector<float>& x) const {
   }
 }
 
-void StoredTensor::write_row(int64_t row, DType dtype, void* out) const {
+void StoredTensor::write_row(int64_t row, DType dtype, void* out, const float* importance) const {
   size_t p = 0;
   while (row >= parts_[p].tensor.view().rows()) row -= parts_[p++].tensor.view().rows();
   const Part& part = parts_[p];
@@ -60,7 +60,7 @@ void StoredTensor::write_row(int64_t row, DType dtype, void* out) const {
   if (part.offset != 0) {
     for (float& value : x) value = static_cast<float>(static_cast<double>(value) - part.offset);
   }
-  quantize_row(dtype, x.data(), out, from.cols());
+  quantize_row(dtype, x.data(), out, from.cols(), importance);
 }
 
 std::vector<StoredTensor> stored_tensors(const Model& model, TensorPlace (*place)(const ModelConfig&, const std::string&),

@@ -26,8 +26,8 @@ class StoredTensor {
   // The file holds it exactly as we do, in one piece: as_it_is() is valid.
   bool is_as_it_is(DType dtype) const;
   TensorView as_it_is() const { return parts_.front().tensor; }
-  // Encodes row `row` as `dtype` into `out`.
-  void write_row(int64_t row, DType dtype, void* out) const;
+  // Encodes row `row` as `dtype` into `out`; `importance` as quantize_row() has it.
+  void write_row(int64_t row, DType dtype, void* out, const float* importance = nullptr) const;
 
  private:
   struct Part {

@@ -15,7 +15,7 @@ namespace owlet {
 namespace {
 
 constexpr DType kEncodable[] = {DType::kF32, DType::kF64, DType::kF16, DType::kBF16, DType::kQ8_0, DType::kQ4_0,
-                                DType::kQ5_0, DType::kIQ4_NL, DType::kQ6_K};
+                                DType::kQ5_0, DType::kIQ4_NL, DType::kQ6_K, DType::kQ4_1, DType::kQ5_1, DType::kQ4_K, DType::kQ5_K};
 
 std::vector<float> random_row(int64_t n, uint64_t seed) {
   Random random{seed};
@@ -24,10 +24,10 @@ std::vector<float> random_row(int64_t n, uint64_t seed) {
   return row;
 }
 
-std::vector<std::byte> encode(DType dtype, const std::vector<float>& row) {
+std::vector<std::byte> encode(DType dtype, const std::vector<float>& row, const std::vector<float>& importance = {}) {
   const auto n = static_cast<int64_t>(row.size());
   std::vector<std::byte> bytes(static_cast<size_t>(row_bytes(dtype, n)));
-  quantize_row(dtype, row.data(), bytes.data(), n);
+  quantize_row(dtype, row.data(), bytes.data(), n, importance.empty() ? nullptr : importance.data());
   return bytes;
 }
 
@@ -58,10 +58,10 @@ TEST(Blocks, Q8_0HasTheDocumentedBytes) {
 
 TEST(Blocks, Q4_0HasTheDocumentedBytes) {
   std::vector<float> x(kBlock, 0.0f);
-  x[0] = -8.0f;  // the largest magnitude: code 0, scale 1
+  x[0] = -8.0f;  // the largest magnitude: code 0, scale 1, without any error
   x[16] = 7.0f;  // shares the byte, high nibble
-  x[1] = 7.9f;   // would be 16: held at 15
-  x[17] = 0.5f;  // 8.5 + 0.5 = 9
+  x[1] = 7.0f;
+  x[17] = 1.0f;
   const auto bytes = encode(DType::kQ4_0, x);
   BlockQ4_0 block;
   std::memcpy(&block, bytes.data(), sizeof block);
@@ -200,7 +200,7 @@ TEST(Blocks, EveryFloatHasACode) {
   const float odd[] = {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity(),
                        -std::numeric_limits<float>::infinity(), std::numeric_limits<float>::denorm_min(),
                        -std::numeric_limits<float>::denorm_min(), std::numeric_limits<float>::max(), 1e-40f, 0.0f};
-  for (const DType dtype : {DType::kQ8_0, DType::kQ4_0, DType::kQ5_0, DType::kIQ4_NL, DType::kQ6_K}) {
+  for (const DType dtype : kEncodable) {
     for (const float a : odd) {
       for (const float b : odd) {
         std::vector<float> x(kSuperBlock, 1.0f);
@@ -211,6 +211,8 @@ TEST(Blocks, EveryFloatHasACode) {
         tiny[0] = a;
         tiny[17] = b;
         encode(dtype, tiny);
+        encode(dtype, x, tiny);
+        encode(dtype, tiny, x);
       }
     }
   }
