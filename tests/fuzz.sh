@@ -25,7 +25,7 @@ fuzz() {
   local name=${1#fuzz_} words=()
   [ -f "$root/tests/fuzz/$name.dict" ] && words=("-dict=$root/tests/fuzz/$name.dict")
   mkdir -p "$build/fuzz/$name"
-  "$build/tests/fuzz/fuzz_$name" -max_total_time="$seconds" -max_len=131072 -timeout=20 -report_slow_units=20 -rss_limit_mb=2048 -malloc_limit_mb=512 \
+  "$build/tests/fuzz/fuzz_$name" -max_total_time="$seconds" -max_len=131072 -timeout=60 -report_slow_units=60 -rss_limit_mb=2048 -malloc_limit_mb=512 \
     -print_final_stats=1 -artifact_prefix="$build/fuzz/found/$name-" "${words[@]}" "$build/fuzz/$name" "$TMPDIR/seeds/$name" \
     >"$build/fuzz/$name.log" 2>&1
 }
