@@ -40,13 +40,17 @@ function(owlet_precompile target first)
   endif()
 endfunction()
 
-# owlet_test(TARGET SOURCES … DEPS …): a program of GoogleTest's.
+# owlet_test(TARGET SOURCES … DEPS …): a program of GoogleTest's; `ninja unit_tests` builds all of them and nothing else.
+if(OWLET_TESTS)
+  add_custom_target(unit_tests)
+endif()
 function(owlet_test target)
   cmake_parse_arguments(TEST "" "" "SOURCES;DEPS" ${ARGN})
   add_executable(${target} ${TEST_SOURCES})
   target_link_libraries(${target} PRIVATE ${TEST_DEPS} GTest::gtest GTest::gmock GTest::gtest_main)
   target_compile_options(${target} PRIVATE ${OWLET_WARNINGS})
   owlet_precompile(${target} core_test <gtest/gtest.h> <gmock/gmock.h>)
+  add_dependencies(unit_tests ${target})
 endfunction()
 
 function(owlet_room name)
