@@ -66,9 +66,10 @@ void Progress::update(const std::string& text, double fraction) {
     first_fraction_ = fraction;
     start_ = now;
   }
+  const double seconds = std::chrono::duration<double>(now - start_).count();
+  if (!terminal_ && seconds < 1) return;  // quick work leaves no lines in a log
   if (fraction < 1 && last_ != Clock::time_point{} && now - last_ < pause) return;
   last_ = now;
-  const double seconds = std::chrono::duration<double>(now - start_).count();
   const double done = fraction - first_fraction_;
   std::string left;
   if (done > 0 && seconds > 1) left = format_duration(seconds / done * (1 - fraction)) + " left";
