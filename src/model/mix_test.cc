@@ -142,7 +142,9 @@ fs::path collected(const Model& model) {
   const Context context{.ops = **ops, .observer = &collector};
   Runner runner(context, model, 16);
   const KvCache cache(model.config, 1);
-  RaggedBatch batch{.tokens_N = {1, 2, 3, 4, 5}, .positions_N = {0, 1, 2, 3, 4}, .sequences = {{0, 5, 0, {0}}}, .output_rows = {}};
+  const std::vector<int32_t> pages = {0};
+  RaggedBatch batch{.tokens_N = {1, 2, 3, 4, 5}, .positions_N = {0, 1, 2, 3, 4}, .sequences = {}, .output_rows = {}};
+  batch.sequences.push_back({0, 5, 0, pages});
   for (int i = 0; i < 2; ++i) runner.forward(batch, cache);
   const fs::path file = fs::path(testing::TempDir()) / "owlet_imatrix.gguf";
   EXPECT_TRUE(collector.write(file, {"a.txt"}, 2, 5).ok());
