@@ -197,8 +197,9 @@ TEST(Importance, IsReadBackAndChangesWhatIsWritten) {
 
 TEST(Importance, AModelIsNone) {
   const fs::path file = fs::path(testing::TempDir()) / "owlet_no_imatrix.gguf";
+  const Model model = small_model();
   GgufWriter writer;
-  ASSERT_TRUE(add_to_gguf(small_model(), *find_mix("f16"), writer).ok());
+  ASSERT_TRUE(add_to_gguf(model, *find_mix("f16"), writer).ok());
   ASSERT_TRUE(writer.write(file).ok());
   const auto importance = Importance::load(file);
   ASSERT_FALSE(importance.ok());
