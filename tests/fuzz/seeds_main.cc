@@ -10,6 +10,7 @@
 #include "tokenizer/test_tokenizer_files.h"
 
 using namespace owlet;
+using namespace std::string_literals;
 namespace fs = std::filesystem;
 
 namespace {
@@ -84,7 +85,7 @@ void write_pickles(const fs::path& root) {
   using namespace testing_torch;
   seeds.add({pickle("}" + text("model") + "}(" + text("x") + tensor("FloatStorage", "0", 6, 0, {2, 3}, {3, 1}) + "us")});
   seeds.add({pickle("ctorch._utils\n_rebuild_parameter\n" + tuple(number(1) + "\x88" + "ccollections\nOrderedDict\n)R") + "R")});
-  seeds.add({pickle(std::string("](K\1M\2\2\x8a\2\3\3G\0\0\0\0\0\0\0\0N\x88\x89\x8c\1aq\1h\1\x94" "e", 34))});
+  seeds.add({pickle("](K\1M\2\2\x8a\2\3\3G\0\0\0\0\0\0\0\0N\x88\x89\x8c\1aq\1h\1\x94" "e"s)});
 }
 
 void write_tokenizers(const fs::path& root, const fs::path& scratch) {
