@@ -179,6 +179,14 @@ std::string crowded_safetensors() {
   for (int i = 0; i < 1 << 17; ++i) header += fmt::format(R"("{:0100}":{{"dtype":"U8","shape":[0],"data_offsets":[0,0]}},)", i);
   return with_length(header + R"("last":{"dtype":"F32","shape":[9],"data_offsets":[0,36]}})");
 }
+// A vocabulary and merges as large models have them, and one token too few.
+std::string large_tokenizer() {
+  std::string text = R"({"model":{"type":"BPE","vocab":{)";
+  for (int i = 0; i < 130'000; ++i) text += fmt::format("\"{}\":{},", i, i);
+  text += R"("last":130000},"merges":[)";
+  for (int i = 0; i < 280'000; ++i) text += fmt::format("[\"{}\",\"{}\"],", i % 350, i / 10);
+  return text + R"(["last","first"]]}})";
+}
 std::string torch_of(const std::string& value) { return testing_torch::zip({{"m/data.pkl", testing_torch::pickle(value)}}); }
 
 TEST(HostileFiles, RefusingCostsNoMemory) {
@@ -186,6 +194,8 @@ TEST(HostileFiles, RefusingCostsNoMemory) {
   constexpr int64_t kAllowedKb = 64 << 10;
   const fs::path dir = scratch("memory");
   const std::string config = R"({"model_type":"llama","vocab_size":16,"hidden_size":32,"num_hidden_layers":4096,"num_attention_heads":4,"intermediate_size":32})";
+  std::string keys;
+  for (int i = 0; i < 1'000'000; ++i) keys += fmt::format("\"{}\":{{}},", i);
   const std::vector<std::pair<const char*, std::string>> files = {
       {"keys.gguf", crowded_gguf()},
       {"list.gguf", "GGUF" + std::string("\3\0\0\0\0\0\0\0\0\0\0\0\1\0\0\0\0\0\0\0\1\0\0\0\0\0\0\0k\t\0\0\0\t\0\0\0", 37) + std::string(8 << 20, '\0')},
@@ -196,11 +206,16 @@ TEST(HostileFiles, RefusingCostsNoMemory) {
       {"marks.pt", torch_of(repeated("(", 1'900'000))},
       {"texts.pt", torch_of(repeated("h\0", 4 << 20))},
       {"params.json", repeated("[", 4 << 20)},
+      {"tokenizer.json", large_tokenizer()},
+      {"lists/tokenizer.json", "[" + repeated("[],", 4 << 20) + "[]]"},
+      {"keys/tokenizer.json", "{\"model\":{\"vocab\":{" + keys + "\"last\":{}}}}"},
   };
   for (const auto& [name, bytes] : files) {
     const fs::path file = dir / name;
+    fs::create_directories(file.parent_path());
     write(file, bytes);
     const auto load = [&] {
+      if (file.filename() == "tokenizer.json") return Tokenizer::load(file).ok();
       if (file.extension() == ".safetensors") return Safetensors::open(file).ok();
       if (file.extension() == ".json") return parse_json(*read_file(file)).ok();
       return load_model(file).ok();

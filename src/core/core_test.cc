@@ -120,6 +120,11 @@ TEST(Json, RefusesDepthDuplicatesAndGarbage) {
   EXPECT_THAT(parse_json(R"({"a":1,"a":2})").error().message, testing::HasSubstr("'a' stands twice"));
   EXPECT_THAT(parse_json("{\"a\":\"\xff\"}").error().message, testing::HasSubstr("byte"));
   EXPECT_FALSE(parse_json("").ok());
+  EXPECT_TRUE(check_json(R"({"a":[{}]})").ok());
+  EXPECT_THAT(check_json("[[[]]]", 2).error().message, testing::HasSubstr("deeper than 2"));
+  std::string keys = "{";
+  for (int i = 0; i <= 1 << 19; ++i) keys += fmt::format("\"{}\":1,", i);
+  EXPECT_THAT(check_json(keys + "\"x\":1}").error().message, testing::HasSubstr("more than 524288 keys"));
 }
 
 TEST(Shape, KnowsItsRows) {

@@ -6,6 +6,8 @@
 namespace owlet {
 namespace {
 
+constexpr size_t kMaxKeys = 1 << 19;  // of one object, which are remembered; the largest vocabularies have half as many
+
 // Walks the document once without building anything.
 class Guard : public nlohmann::json_sax<Json> {
  public:
@@ -22,6 +24,10 @@ class Guard : public nlohmann::json_sax<Json> {
   bool start_array(std::size_t) override { return open(); }
   bool end_array() override { return close(); }
   bool key(string_t& name) override {
+    if (keys_.back().size() >= kMaxKeys) {
+      message = fmt::format("an object of more than {} keys", kMaxKeys);
+      return false;
+    }
     if (keys_.back().insert(name).second) return true;
     message = fmt::format("the key '{}' stands twice in one object", name);
     return false;
@@ -65,9 +71,14 @@ const Json* find(const Json& object, std::string_view key) {
 
 }  // namespace
 
-Result<Json> parse_json(std::string_view text, int max_depth) {
+Status check_json(std::string_view text, int max_depth) {
   Guard guard(max_depth);
   if (!Json::sax_parse(text.begin(), text.end(), &guard)) return Error{ErrorCode::kCorrupt, guard.message, {}};
+  return {};
+}
+
+Result<Json> parse_json(std::string_view text, int max_depth) {
+  OWLET_TRY(check_json(text, max_depth));
   return Json::parse(text.begin(), text.end());
 }
 

@@ -11,6 +11,9 @@ namespace owlet {
 
 using Json = nlohmann::json;
 
+// Holds a text against the grammar, the depth and the rule of no duplicate keys, and builds nothing. For readers of their own.
+Status check_json(std::string_view text, int max_depth = 64);
+
 // Parses one JSON document (RFC 8259, UTF-8). Errors name the byte offset.
 Result<Json> parse_json(std::string_view text, int max_depth = 64);
 

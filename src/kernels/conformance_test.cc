@@ -148,6 +148,19 @@ TEST_P(EachBackend, LinearWithExtremeCodes) {
 
 // Pages are used again by others: what a page holds behind a sequence's end, even NaN, must not reach its
 // results.
+// What a damaged model's activations may be: no number, and beside it some so far apart that no step of 8 bits holds both.
+TEST_P(EachBackend, LinearOfWhatIsNoNumberStaysDefined) {
+  Backend backend(GetParam());
+  const Tensor weight(DType::kQ8_0, {4, 64});
+  Tensor input(DType::kF32, {1, 64}), out(DType::kF32, {1, 4});
+  constexpr float kOdd[] = {1e30f, std::numeric_limits<float>::quiet_NaN(), 1e-3f, -std::numeric_limits<float>::infinity()};
+  for (int64_t stride : {1, 4, 8, 16}) {
+    for (int64_t i = 0; i < 64; ++i) input.f32()[i] = kOdd[i / stride % 4];
+    backend.ops().linear(out, Into::kWrite, input, weight, Precision::kF32);
+    for (const float x : out.span<float>()) EXPECT_TRUE(x == 0 || std::isnan(x)) << x;  // the weights are zeros
+  }
+}
+
 TEST_P(EachBackend, PagesBehindTheEndDoNotMatter) {
   Backend backend(GetParam());
   const AttentionShape shape{2, 1, 8, 0.35};

@@ -27,31 +27,10 @@ Status set_token(int64_t id, const std::string& token, size_t n_tokens, std::vec
   return {};
 }
 
-Status read_merges(const Json& merges, TokenizerSpec& spec) {
-  if (!merges.is_array()) return make_error(ErrorCode::kCorrupt, "'merges' must be a list");
-  for (const Json& merge : merges) {
-    if (merge.is_string()) {
-      OWLET_ASSIGN(auto pair, read_merge(merge.get_ref<const std::string&>(), spec.merges.size()));
-      spec.merges.push_back(std::move(pair));
-    } else if (merge.is_array() && merge.size() == 2 && merge[0].is_string() && merge[1].is_string()) {
-      spec.merges.emplace_back(merge[0].get<std::string>(), merge[1].get<std::string>());
-    } else {
-      return make_error(ErrorCode::kCorrupt, "merge {} must be \"a b\" or [\"a\", \"b\"]", spec.merges.size());
-    }
-  }
-  return {};
-}
-
-// [["token", log-probability], …]: the ids are the places.
-Status read_scored_vocab(const Json& vocab, TokenizerSpec& spec) {
-  if (!vocab.is_array()) return make_error(ErrorCode::kCorrupt, "a Unigram vocabulary must be a list");
-  for (const Json& entry : vocab) {
-    if (!entry.is_array() || entry.size() != 2 || !entry[0].is_string() || !entry[1].is_number()) {
-      return make_error(ErrorCode::kCorrupt, "entry {} of the vocabulary must be a token and its score", spec.vocab.size());
-    }
-    spec.vocab.push_back(entry[0].get<std::string>());
-    spec.scores.push_back(entry[1].get<double>());
-  }
+Status read_ids(const Json& model, TokenLists& lists, size_t n_added, TokenizerSpec& spec) {
+  if (!member(model, "vocab").is_object()) return make_error(ErrorCode::kCorrupt, "the vocabulary must be an object of tokens and ids");
+  for (const auto& [token, id] : lists.ids) OWLET_TRY(set_token(id, token, lists.ids.size() + n_added, spec.vocab));
+  lists.ids = {};
   return {};
 }
 
@@ -64,7 +43,7 @@ Status read_unk_token(const Json& model, TokenizerSpec& spec) {
   return {};
 }
 
-Status read_bpe(const Json& model, size_t n_added, TokenizerSpec& spec) {
+Status read_bpe(const Json& model, TokenLists& lists, size_t n_added, TokenizerSpec& spec) {
   if (const Json& dropout = member(model, "dropout"); dropout.is_number() && dropout.get<double>() != 0) {
     return unsupported_stage("tokenizer model", "BPE with dropout");
   }
@@ -73,13 +52,20 @@ Status read_bpe(const Json& model, size_t n_added, TokenizerSpec& spec) {
   spec.fuse_unk = flag(model, "fuse_unk", false);
   spec.continuing_prefix = text_or(model, "continuing_subword_prefix", "");
   spec.word_suffix = text_or(model, "end_of_word_suffix", "");
-  OWLET_TRY(read_vocab(member(model, "vocab"), n_added, spec.vocab));
+  OWLET_TRY(read_ids(model, lists, n_added, spec));
   OWLET_TRY(read_unk_token(model, spec));
-  return read_merges(member(model, "merges"), spec);
+  if (!member(model, "merges").is_array()) return make_error(ErrorCode::kCorrupt, "'merges' must be a list");
+  spec.merges = std::move(lists.merges);
+  return {};
 }
 
-Status read_unigram(const Json& model, TokenizerSpec& spec) {
-  OWLET_TRY(read_scored_vocab(member(model, "vocab"), spec));
+// The ids are the places in the list.
+Status read_unigram(const Json& model, TokenLists& lists, TokenizerSpec& spec) {
+  if (!member(model, "vocab").is_array()) return make_error(ErrorCode::kCorrupt, "a Unigram vocabulary must be a list");
+  for (auto& [token, score] : lists.scores) {
+    spec.vocab.push_back(std::move(token));
+    spec.scores.push_back(score);
+  }
   spec.byte_fallback = flag(model, "byte_fallback", false);
   const Json& unk = member(model, "unk_id");
   if (unk.is_null()) return {};
@@ -90,8 +76,8 @@ Status read_unigram(const Json& model, TokenizerSpec& spec) {
   return {};
 }
 
-Status read_words(const Json& model, size_t n_added, TokenizerSpec& spec) {
-  OWLET_TRY(read_vocab(member(model, "vocab"), n_added, spec.vocab));
+Status read_words(const Json& model, TokenLists& lists, size_t n_added, TokenizerSpec& spec) {
+  OWLET_TRY(read_ids(model, lists, n_added, spec));
   if (spec.kind == TokenModelKind::kWordPiece) {
     spec.continuing_prefix = text_or(model, "continuing_subword_prefix", "##");
     if (model.contains("max_input_chars_per_word")) {
@@ -172,19 +158,11 @@ std::string write_bpe(const TokenizerSpec& spec, const std::string& unk) {
 
 }  // namespace
 
-Result<std::pair<std::string, std::string>> read_merge(std::string_view line, size_t rank) {
-  const size_t space = line.find(' ');
-  if (space == 0 || space == std::string_view::npos || space + 1 == line.size() || line.find(' ', space + 1) != std::string_view::npos) {
-    return make_error(ErrorCode::kCorrupt, "merge {} must be two tokens with one space between: '{}'", rank, line);
-  }
-  return std::pair(std::string(line.substr(0, space)), std::string(line.substr(space + 1)));
-}
-
-Status read_vocab(const Json& vocab, size_t n_added, std::vector<std::string>& out) {
+Status read_vocab(const Json& vocab, std::vector<std::string>& out) {
   if (!vocab.is_object()) return make_error(ErrorCode::kCorrupt, "the vocabulary must be an object of tokens and ids");
   for (const auto& [token, id] : vocab.items()) {
     if (!id.is_number_integer()) return make_error(ErrorCode::kCorrupt, "the id of the token '{}' is not an integer", token);
-    OWLET_TRY(set_token(id.get<int64_t>(), token, vocab.size() + n_added, out));
+    OWLET_TRY(set_token(id.get<int64_t>(), token, vocab.size(), out));
   }
   return {};
 }
@@ -197,16 +175,16 @@ std::string write_vocab(const std::vector<std::string>& vocab, size_t n) {
   return out + "}";
 }
 
-Status read_model(const Json& model, size_t n_added, TokenizerSpec& spec) {
+Status read_model(const Json& model, TokenLists lists, size_t n_added, TokenizerSpec& spec) {
   const std::string type = kind_of(model);
   if (type == "BPE") {
-    OWLET_TRY(read_bpe(model, n_added, spec));
+    OWLET_TRY(read_bpe(model, lists, n_added, spec));
   } else if (type == "Unigram") {
     spec.kind = TokenModelKind::kUnigram;
-    OWLET_TRY(read_unigram(model, spec));
+    OWLET_TRY(read_unigram(model, lists, spec));
   } else if (type == "WordPiece" || type == "WordLevel") {
     spec.kind = type == "WordPiece" ? TokenModelKind::kWordPiece : TokenModelKind::kWordLevel;
-    OWLET_TRY(read_words(model, n_added, spec));
+    OWLET_TRY(read_words(model, lists, n_added, spec));
   } else {
     return unsupported_stage("tokenizer model", type);
   }

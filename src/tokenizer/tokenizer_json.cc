@@ -30,11 +30,12 @@ TokenId find_token(const TokenizerSpec& spec, const std::string& token) {
 }  // namespace
 
 Result<TokenizerSpec> read_tokenizer_json(std::string_view text) {
-  OWLET_ASSIGN(const Json root, parse_json(text));
+  OWLET_ASSIGN(TokenizerDocument document, parse_tokenizer_json(text));
+  const Json& root = document.rest;
   if (!root.is_object()) return make_error(ErrorCode::kCorrupt, "a tokenizer must be a JSON object");
   TokenizerSpec spec;
   const Json& added = member(root, "added_tokens");
-  OWLET_TRY(read_model(member(root, "model"), added.size(), spec));
+  OWLET_TRY(read_model(member(root, "model"), std::move(document.lists), added.size(), spec));
   OWLET_TRY(read_added_tokens(added, spec));
   spec.normalizer = dump_json(member(root, "normalizer"));
   spec.pre_tokenizer = dump_json(member(root, "pre_tokenizer"));
@@ -65,7 +66,7 @@ Result<BpeSpec> read_vocab_merges(std::string_view vocab_json, std::string_view 
                                   const std::vector<std::string>* added) {
   BpeSpec spec;
   OWLET_ASSIGN(const Json vocab, parse_json(vocab_json));
-  OWLET_TRY(read_vocab(vocab, 0, spec.vocab));
+  OWLET_TRY(read_vocab(vocab, spec.vocab));
   while (!merges_txt.empty()) {
     const size_t newline = std::min(merges_txt.find('\n'), merges_txt.size());
     std::string_view line = merges_txt.substr(0, newline);

@@ -36,8 +36,9 @@ inline void quantize_activations(const float* x, QuantizedBlock* out, int64_t bl
     for (int64_t i = 0; i < kBlock; i += S::kLanes) S::store(rounded + i, S::round(S::mul(S::load(x + i), inverse)));
     int32_t sum = 0;
     for (int64_t i = 0; i < kBlock; ++i) {
-      // Weights that are not finite numbers leave activations that are none; no integer is one either.
-      out[b].q[i] = static_cast<int8_t>(static_cast<int32_t>(rounded[i] == rounded[i] ? rounded[i] : 0.0f));
+      // Weights that are not finite numbers leave activations that are none, and maxima that have lost what stood before them.
+      const bool fits = rounded[i] >= -127.0f && rounded[i] <= 127.0f;
+      out[b].q[i] = static_cast<int8_t>(fits ? rounded[i] : 0.0f);
       sum += out[b].q[i];
     }
     out[b].start = -offset * sum;

@@ -43,8 +43,10 @@ Codes codes_of(const T* x) {
   Codes codes{max / 127, {}};
   if (codes.d < FLT_MIN) return {};
   const float inverse = 1 / codes.d;
-  for (int i = 0; i < kBlock; ++i)
-    codes.q[i] = static_cast<int>(std::nearbyint(static_cast<float>(x[i]) * inverse));
+  for (int i = 0; i < kBlock; ++i) {
+    const float code = std::nearbyint(static_cast<float>(x[i]) * inverse);
+    codes.q[i] = code >= -127 && code <= 127 ? static_cast<int>(code) : 0;  // what is no number is no code
+  }
   return codes;
 }
 

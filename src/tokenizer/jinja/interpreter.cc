@@ -12,6 +12,7 @@ namespace owlet::jinja {
 namespace {
 
 constexpr size_t kBytesPerStep = 64;
+constexpr size_t kBytesOfLoop = 1024;  // of what each round of a loop can look at
 
 // Python's arithmetic on whole numbers, but for its endless size.
 int64_t whole_arithmetic(Operator op, int64_t a, int64_t b) {
@@ -170,6 +171,7 @@ Interpreter::Flow Interpreter::run_for(const Statement& statement) {
   for (int64_t i = 0; i < n; ++i) {
     const auto key = [](const char* name) { return Value::trusted(name); };
     const auto at = [&](int64_t j) { return j < 0 || j >= n ? Value::undefined("there is no such item") : items[static_cast<size_t>(j)]; };
+    charge(kBytesOfLoop);
     scopes_.emplace_back();
     assign(statement.names, items[static_cast<size_t>(i)]);
     scopes_.back()["loop"] = Value::dict({{key("index"), i + 1}, {key("index0"), i}, {key("first"), i == 0},
