@@ -1,11 +1,11 @@
 # owlet_room(NAME DEPS …): src/NAME/**/*.cc becomes the library owlet_NAME, and src/NAME/**/*_test.cc the
 # program NAME_test. Files in a folder named after an instruction set are compiled for it:
-# cpu/avx2/, cpu/avx512/ … are left out where the compiler's target has no such instructions.
+# cpu/avx2/, cpu/avx512/ … are left out where the compiler's target has no such instructions. WITHOUT …: so are sources whose path matches.
 
 set(OWLET_WARNINGS -Wall -Wextra -Wconversion -Wno-sign-conversion)
 # No contraction: a*b+c is two roundings unless a kernel asks for a fused one, so results are the same everywhere.
 set(OWLET_FLAGS -ffp-contract=off)
-if(CMAKE_BUILD_TYPE STREQUAL "Release")
+if(CMAKE_BUILD_TYPE STREQUAL "Release" AND NOT EMSCRIPTEN)
   list(APPEND OWLET_FLAGS -O3)
 endif()
 if(OWLET_SANITIZE)
@@ -54,19 +54,23 @@ function(owlet_test target)
 endfunction()
 
 function(owlet_room name)
-  cmake_parse_arguments(ROOM "" "" "DEPS" ${ARGN})
-  file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/${name}/*.cc)
+  cmake_parse_arguments(ROOM "" "" "DEPS;WITHOUT" ${ARGN})
+  # Seen from the checkout: the folder that it lies in may be called like what is left out.
+  file(GLOB_RECURSE sources RELATIVE ${CMAKE_SOURCE_DIR} CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/${name}/*.cc)
+  foreach(left_out ${ROOM_WITHOUT})
+    list(FILTER sources EXCLUDE REGEX "${left_out}")
+  endforeach()
   set(tests ${sources})
   list(FILTER tests INCLUDE REGEX "_test\\.cc$")
   list(FILTER sources EXCLUDE REGEX "(_test|_main)\\.cc$")
-  foreach(isa avx2 avx512 neon)
+  foreach(isa avx2 avx512 neon wasm)
     set(of_isa ${sources})
-    list(FILTER of_isa INCLUDE REGEX "/${isa}/")
+    list(FILTER of_isa INCLUDE REGEX "/cpu/${isa}/")
     if(of_isa AND DEFINED OWLET_ISA_${isa})
       # Compiled in their own way, they cannot share what the others have read.
       set_source_files_properties(${of_isa} PROPERTIES COMPILE_OPTIONS "${OWLET_ISA_${isa}}" SKIP_PRECOMPILE_HEADERS ON)
     elseif(of_isa)
-      list(FILTER sources EXCLUDE REGEX "/${isa}/")
+      list(FILTER sources EXCLUDE REGEX "/cpu/${isa}/")
     endif()
   endforeach()
   if(sources)

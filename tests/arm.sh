@@ -20,7 +20,7 @@ mkdir -p "$out/include"
 for library in fmt spdlog nlohmann; do ln -sfn "/usr/include/$library" "$out/include/$library"; done
 
 export common="-std=c++20 -O2 -ffp-contract=off -Isrc -isystem $out/include -isystem $gtest/include \
-  -DFMT_HEADER_ONLY -DSPDLOG_FMT_EXTERNAL -Wall -Wextra -Wconversion -Wno-sign-conversion -Werror"
+  -DFMT_HEADER_ONLY -DSPDLOG_FMT_EXTERNAL -Wall -Wextra -Wconversion -Wno-sign-conversion -Wno-psabi -Werror"
 export neon="-march=armv8.2-a+dotprod+fp16"  # as in cmake/owlet_rooms.cmake
 
 compile() {  # compile SOURCE OBJECT
@@ -32,8 +32,8 @@ compile() {  # compile SOURCE OBJECT
 }
 export -f compile
 
-sources=$(ls src/core/{dtype,result,tensor,thread_pool}.cc src/quant/*.cc src/kernels/*.cc src/kernels/*/*.cc src/kernels/cpu/*/*.cc |
-  grep -vE '/avx[0-9]+/|_main\.cc$|quant/.*_test\.cc$')
+sources=$(ls src/core/{cores,dtype,result,tensor,thread_pool}.cc src/quant/*.cc src/kernels/*.cc src/kernels/*/*.cc src/kernels/cpu/*/*.cc |
+  grep -vE '/avx[0-9]+/|/wasm/|_main\.cc$|quant/.*_test\.cc$')
 sources="$sources $gtest/src/gtest-all.cc $gtest/src/gtest_main.cc"
 objects=""
 for source in $sources; do

@@ -68,13 +68,19 @@ best_compiler() {
   fi
 }
 
+# Where ccache is installed, builds go through it, and a second checkout finds what the first one compiled.
+if command -v ccache >/dev/null; then
+  export CCACHE_BASEDIR=$PWD CCACHE_NOHASHDIR=1
+fi
+
 # configure FOLDER [cmake options]: a build folder, configured.
 configure() {
   local folder=$1
   shift
-  local prefix=""
-  [ "$(uname)" = Darwin ] && prefix="-DCMAKE_PREFIX_PATH=$(brew --prefix)"
-  cmake -S . -B "$folder" -G Ninja -DCMAKE_CXX_COMPILER="$(best_compiler)" $prefix "$@" >"$folder.log" 2>&1 ||
+  local options=(-DCMAKE_CXX_COMPILER="$(best_compiler)")
+  [ "$(uname)" = Darwin ] && options+=("-DCMAKE_PREFIX_PATH=$(brew --prefix)")
+  command -v ccache >/dev/null && options+=(-DCMAKE_CXX_COMPILER_LAUNCHER=ccache)
+  cmake -S . -B "$folder" -G Ninja "${options[@]}" "$@" >"$folder.log" 2>&1 ||
     { tail -n 20 "$folder.log" >&2; return 1; }
   rm -f "$folder.log"
 }

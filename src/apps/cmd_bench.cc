@@ -2,13 +2,16 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <chrono>
 #include <numeric>
 
+#include "apps/bench_peer.h"
+#include "apps/bench_train.h"
 #include "apps/command.h"
 #include "apps/load_chat_model.h"
+#include "apps/made_up_run.h"
 #include "apps/memory_report.h"
 #include "apps/progress.h"
+#include "core/huge_pages.h"
 #include "core/json.h"
 #include "core/memory.h"
 #include "kernels/machine_limits.h"
@@ -20,21 +23,24 @@ struct BenchOptions {
   CommonOptions common;
   int64_t prompt = 512;
   int64_t decode = 64;
-  std::vector<int64_t> sequences = {1, 4, 16};
+  std::vector<int64_t> sequences = {1, 8, 16, 32};
+  int64_t depth = 2048;
   int repeats = 5;
+  bool train = false;
+  std::vector<std::string> peers;  // llama-bench programs
 };
 
-struct BenchResult {
+// One line of the table: `n` sequences advance `steps` times by `rows` tokens each from `position` on.
+struct BenchLine {
   std::string name;
+  int64_t n = 1;
+  int64_t position = 0;
+  int64_t rows = 1;
+  int64_t steps = 1;
   double value = 0;  // median, tokens/s
   double limit = 0;  // tokens/s that the machine's bandwidth or arithmetic allows
+  std::vector<double> peers = {};  // medians, tokens/s; 0 where a peer has no such figure
 };
-
-double seconds_of(const std::function<void()>& body) {
-  const auto begin = std::chrono::steady_clock::now();
-  body();
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-}
 
 double median(std::vector<double> values) {
   std::sort(values.begin(), values.end());
@@ -42,77 +48,39 @@ double median(std::vector<double> values) {
   return n % 2 == 1 ? values[n / 2] : 0.5 * (values[n / 2 - 1] + values[n / 2]);
 }
 
-// Drives a Runner with made-up tokens: what they are does not matter for speed.
-class Bench {
- public:
-  Bench(Machine& machine, const Model& model, const BenchOptions& options)
-      : vocab_(model.config.vocab_size), options_(options),
-        pages_each_((options.prompt + options.decode) / KvCache::kPageLen + 1),
-        n_max_(*std::max_element(options.sequences.begin(), options.sequences.end())),
-        cache_(model.config, n_max_ * pages_each_, DType::kF16),
-        runner_(machine.context(), model, std::max(options.prompt, n_max_)) {
-    for (int64_t s = 0; s < n_max_; ++s) {
-      pages_.emplace_back(static_cast<size_t>(pages_each_));
-      std::iota(pages_.back().begin(), pages_.back().end(), static_cast<int32_t>(s * pages_each_));
-    }
+std::vector<BenchLine> plan(const BenchOptions& options, const ModelConfig& config) {
+  constexpr int64_t kShort = 16;  // what stands before an answer
+  std::vector<BenchLine> lines = {{.name = fmt::format("prefill {}", options.prompt), .rows = options.prompt}};
+  for (const int64_t n : options.sequences) {
+    lines.push_back({.name = n == 1 ? "decode" : fmt::format("decode × {}", n), .n = n, .position = kShort, .steps = options.decode});
   }
-
-  // Tokens per second of one prompt.
-  double prefill() {
-    return static_cast<double>(options_.prompt) / seconds_of([&] { step(1, 0, options_.prompt); });
-  }
-
-  // Tokens per second, all together, of n answers that begin after a short prompt.
-  double decode(int64_t n) {
-    const int64_t begin = 16;
-    const double seconds = seconds_of([&] {
-      for (int64_t t = 0; t < options_.decode; ++t) step(n, begin + t, 1);
-    });
-    return static_cast<double>(n * options_.decode) / seconds;
-  }
-
- private:
-  // `n` sequences advance by `rows` tokens each from `position`.
-  void step(int64_t n, int64_t position, int64_t rows) {
-    RaggedBatch batch;
-    for (int64_t s = 0; s < n; ++s) {
-      const auto row = static_cast<int64_t>(batch.tokens_N.size());
-      batch.sequences.push_back({row, row + rows, position, pages_[static_cast<size_t>(s)]});
-      for (int64_t t = 0; t < rows; ++t) {
-        batch.tokens_N.push_back(static_cast<int32_t>((s * 7919 + (position + t) * 31) % vocab_));
-        batch.positions_N.push_back(static_cast<int32_t>(position + t));
-      }
-      batch.output_rows.push_back(static_cast<int32_t>(row + rows - 1));
-    }
-    runner_.forward(batch, cache_);
-  }
-
-  int64_t vocab_;
-  BenchOptions options_;
-  int64_t pages_each_;
-  int64_t n_max_;
-  KvCache cache_;
-  Runner runner_;
-  std::vector<std::vector<int32_t>> pages_;
-};
-
-// What a token costs at least: 2 operations a parameter, and a pass over the weights shared by all tokens of a step.
-std::vector<BenchResult> plan(const BenchOptions& options, const Model& model, const MachineLimits& limits) {
-  const bool integers = is_quantized(model.weights.layers[0].up.weight_OI.dtype());
-  const double ops_per_s = 1e9 * (integers ? limits.int8_gops : limits.fp32_gflops);
-  const double ops = 2.0 * static_cast<double>(model.config.n_matmul_params());
-  std::vector<BenchResult> results = {{fmt::format("prefill {}", options.prompt), 0, ops_per_s / ops}};
-  for (int64_t n : options.sequences) {
-    const double by_bytes = static_cast<double>(n) * 1e9 * limits.read_gb_s / static_cast<double>(model.bytes());
-    results.push_back({n == 1 ? "decode" : fmt::format("decode × {}", n), 0, std::min(by_bytes, ops_per_s / ops)});
-  }
-  return results;
+  const int64_t depth = std::min(options.depth, config.max_positions - std::max(options.prompt, options.decode));
+  if (depth < kShort) return lines;
+  lines.push_back({.name = fmt::format("prefill {} behind {}", options.prompt, depth), .position = depth, .rows = options.prompt});
+  lines.push_back({.name = fmt::format("decode behind {}", depth), .position = depth, .steps = options.decode});
+  return lines;
 }
 
-Json to_json(const std::vector<BenchResult>& results, const MachineLimits& limits, const ChatModel& chat, Machine& machine) {
+// Tokens of each sequence that the lines need.
+std::vector<int64_t> lengths_of(const std::vector<BenchLine>& lines) {
+  std::vector<int64_t> lengths;
+  for (const BenchLine& line : lines) {
+    lengths.resize(std::max(lengths.size(), static_cast<size_t>(line.n)));
+    for (size_t s = 0; s < static_cast<size_t>(line.n); ++s) lengths[s] = std::max(lengths[s], line.position + line.rows * line.steps);
+  }
+  return lengths;
+}
+
+double tokens_per_second(MadeUpRun& bench, const BenchLine& line) {
+  double seconds = 0;
+  for (int64_t step = 0; step < line.steps; ++step) seconds += bench.step(line.n, line.position + step * line.rows, line.rows);
+  return static_cast<double>(line.n * line.rows * line.steps) / seconds;
+}
+
+Json to_json(const std::vector<BenchLine>& results, const MachineLimits& limits, const ChatModel& chat, Machine& machine) {
   Json rows = Json::array();
-  for (const BenchResult& r : results) {
-    rows.push_back({{"name", r.name}, {"value", r.value}, {"unit", "tokens/s"}, {"limit", r.limit}, {"ratio", r.value / r.limit}});
+  for (const BenchLine& r : results) {
+    rows.push_back({{"name", r.name}, {"value", r.value}, {"unit", "tokens/s"}, {"limit", r.limit}, {"ratio", r.value / r.limit}, {"peers", r.peers}});
   }
   return {{"machine",
            {{"backend", machine.ops->name()}, {"threads", machine.pool.size()}, {"read_gb_s", limits.read_gb_s},
@@ -122,18 +90,32 @@ Json to_json(const std::vector<BenchResult>& results, const MachineLimits& limit
           {"results", rows}};
 }
 
-void print(const std::vector<BenchResult>& results, const MachineLimits& limits, const ChatModel& chat, Machine& machine) {
+void print(const std::vector<BenchLine>& results, const MachineLimits& limits, const ChatModel& chat, Machine& machine) {
   fmt::print("{}  {} in {}, {}\n", chat.id, format_short(static_cast<double>(chat.model->config.n_params())),
              chat.model->dtype_name(), format_bytes(static_cast<double>(chat.model->bytes())));
   fmt::print("{}, {} threads: reads {:.0f} GB/s, int8 {:.0f} Gop/s, bf16 {:.0f}, fp32 {:.0f} GFLOP/s\n\n", machine.ops->name(),
              machine.pool.size(), limits.read_gb_s, limits.int8_gops, limits.bf16_gflops, limits.fp32_gflops);
-  fmt::print("{:<14} {:>12} {:>12} {:>8}\n", "", "tokens/s", "limit", "share");
-  for (const BenchResult& r : results) {
-    fmt::print("{:<14} {:>12.0f} {:>12.0f} {:>6.0f} %\n", r.name, r.value, r.limit, 100 * r.value / r.limit);
+  fmt::print("{:<26} {:>12} {:>12} {:>8}", "", "tokens/s", "limit", "share");
+  for (size_t i = 0; i < results.front().peers.size(); ++i) fmt::print("{:>22}", fmt::format("peer {}, we × it", i + 1));
+  fmt::print("\n");
+  for (const BenchLine& r : results) {
+    fmt::print("{:<26} {:>12.0f} {:>12.0f} {:>6.0f} %", r.name, r.value, r.limit, 100 * r.value / r.limit);
+    for (const double peer : r.peers) fmt::print("{:>22}", peer > 0 ? fmt::format("{:.0f}  × {:.2f}", peer, r.value / peer) : "–");
+    fmt::print("\n");
   }
 }
 
+// What llama-bench times too: one sequence, from the beginning or behind others.
+double peer_tokens_per_second(const std::string& peer, const ChatModel& chat, const BenchLine& line, int threads) {
+  constexpr int64_t kDeep = 64;  // fewer tokens before an answer are none of its depth
+  if (line.n > 1) return 0;
+  const bool is_prompt = line.rows > 1;
+  const Result<double> figure = run_peer(peer, chat.path, {is_prompt ? line.rows : 0, is_prompt ? 0 : line.steps, line.position < kDeep ? 0 : line.position, threads});
+  return figure.ok() ? *figure : 0;
+}
+
 Status run(const BenchOptions& options) {
+  if (options.train) return bench_train({options.repeats, options.common.threads, options.common.json});
   OWLET_ASSIGN(const auto machine, make_machine(options.common.threads));
   OWLET_ASSIGN(ChatModel chat, load_chat_model(options.common.model));
   OWLET_TRY(quantize_in_memory(options.common.quantize, chat, machine->pool));
@@ -141,22 +123,38 @@ Status run(const BenchOptions& options) {
     return make_error(ErrorCode::kTooLarge, "{} + {} tokens do not fit in the model's context of {}", options.prompt,
                       options.decode, chat.model->config.max_positions);
   }
-  const int64_t n_max = *std::max_element(options.sequences.begin(), options.sequences.end());
-  OWLET_TRY(check_memory(chat.id, *chat.model,
-                         {.context = options.prompt + options.decode, .sequences = n_max, .rows = std::max(options.prompt, n_max)},
+  std::vector<BenchLine> results = plan(options, chat.model->config);
+  const std::vector<int64_t> lengths = lengths_of(results);
+  const auto n_max = static_cast<int64_t>(lengths.size()), n_tokens = std::accumulate(lengths.begin(), lengths.end(), int64_t{0});
+  const int64_t rows = std::max(options.prompt, n_max);
+  OWLET_TRY(check_memory(chat.id, *chat.model, {.context = lengths.front(), .sequences = n_max, .rows = rows, .kv_tokens = n_tokens},
                          machine_memory().available));
+  move_to_huge_pages(memory_of(chat.model->weights));
   const MachineLimits limits = measure_limits(machine->pool, 1.0);
-  std::vector<BenchResult> results = plan(options, *chat.model, limits);
-  Bench bench(*machine, *chat.model, options);
+  for (BenchLine& line : results) {
+    double seconds = 0;
+    for (int64_t step = 0; step < line.steps; ++step) {
+      seconds += least_seconds(*chat.model, limits, line.n, line.position + step * line.rows, line.rows);
+    }
+    line.limit = static_cast<double>(line.n * line.rows * line.steps) / seconds;
+  }
+  MadeUpRun bench(machine->context(), *chat.model, lengths, rows);
   std::vector<std::vector<double>> samples(results.size());
+  std::vector<std::vector<std::vector<double>>> peers(results.size(), std::vector<std::vector<double>>(options.peers.size()));
   // Round by round, so that a slow phase of a shared machine does not fall on one line alone; the first round warms up.
   for (int round = 0; round <= options.repeats; ++round) {
     for (size_t i = 0; i < results.size(); ++i) {
-      const double value = i == 0 ? bench.prefill() : bench.decode(options.sequences[i - 1]);
+      const double value = tokens_per_second(bench, results[i]);
       if (round > 0) samples[i].push_back(value);
+      for (size_t p = 0; round > 0 && p < options.peers.size(); ++p) {
+        peers[i][p].push_back(peer_tokens_per_second(options.peers[p], chat, results[i], machine->pool.size()));
+      }
     }
   }
-  for (size_t i = 0; i < results.size(); ++i) results[i].value = median(samples[i]);
+  for (size_t i = 0; i < results.size(); ++i) {
+    results[i].value = median(samples[i]);
+    for (const auto& peer : peers[i]) results[i].peers.push_back(median(peer));
+  }
   if (options.common.json) {
     fmt::print("{}\n", dump_json(to_json(results, limits, chat, *machine), 1));
   } else {
@@ -171,6 +169,8 @@ Command bench_command() {
   return {"bench", "tokens per second beside this machine's own limits",
           "  owlet bench                        the bundled model\n"
           "  owlet bench -m model.gguf --threads 4\n"
+          "  owlet bench -m model.gguf --peer llama.cpp/build/bin/llama-bench\n"
+          "  owlet bench --train                training steps of a model of 36 M parameters\n"
           "  owlet bench --json > bench.json",
           [](CLI::App& app) -> std::function<Status()> {
             auto options = std::make_shared<BenchOptions>();
@@ -181,6 +181,12 @@ Command bench_command() {
             app.add_option("--prompt", options->prompt, "tokens of the prompt")->check(CLI::Range(1, 1 << 20))->capture_default_str();
             app.add_option("--decode", options->decode, "tokens of an answer")->check(CLI::Range(1, 1 << 20))->capture_default_str();
             app.add_option("--sequences", options->sequences, "answers at once")->check(CLI::Range(1, 1024))->expected(1, 16);
+            app.add_option("--depth", options->depth, "tokens before the last two lines, where the model's context allows")
+                ->check(CLI::Range(0, 1 << 20))
+                ->capture_default_str();
+            app.add_flag("--train", options->train, "time training steps instead; needs no model");
+            app.add_option("--peer", options->peers, "another engine's llama-bench, in turn with ours on the same GGUF file; may be repeated")
+                ->check(CLI::ExistingFile);
             app.add_option("--repeats", options->repeats, "samples of each figure; the median counts")->check(CLI::Range(1, 1000));
             return [options] { return run(*options); };
           }};

@@ -264,6 +264,7 @@ class Conversation {
 
 Status run(const CommonOptions& options) {
   OWLET_ASSIGN(Talker talker, make_talker(options, {.context = 0, .sequences = 1}));
+  talker.settle();
   const bool terminal = ::isatty(STDIN_FILENO) != 0 && ::isatty(STDOUT_FILENO) != 0;
   const Style style{terminal};
   if (terminal) fmt::print("{}\n", style.dim(talker.headline() + "  /help"));

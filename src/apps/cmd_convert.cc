@@ -25,6 +25,7 @@ struct ConvertOptions {
   int64_t kv_heads = 0;  // 0: as many as it has
   std::string rope_scaling;
   std::vector<std::string> adapters;  // merged
+  std::vector<std::string> unmerged;  // taken out before
 };
 
 int64_t size_on_disk(const fs::path& path) {
@@ -42,7 +43,8 @@ int64_t size_on_disk(const fs::path& path) {
 
 Result<ChatModel> load_and_change(const ConvertOptions& options) {
   OWLET_ASSIGN(ChatModel chat, load_chat_model(options.from));
-  OWLET_TRY(use_adapters(options.adapters, true, *chat.model));
+  OWLET_TRY(use_adapters(options.unmerged, AdapterUse::kUnmerge, *chat.model));
+  OWLET_TRY(use_adapters(options.adapters, AdapterUse::kMerge, *chat.model));
   if (!options.rope_scaling.empty()) OWLET_TRY(stretch_context(chat.model->config, options.rope_scaling));
   if (options.kv_heads > 0) {
     OWLET_ASSIGN(*chat.model, group_heads(*chat.model, options.kv_heads));
@@ -120,6 +122,7 @@ Command convert_command() {
           "  owlet convert checkpoint.pt my-model/ --type bf16  a homemade checkpoint, vocab.json and merges.txt beside it\n"
           "  owlet convert a/ b/ --kv-heads 4                   fewer key/value heads, each the mean of several: a start for tuning\n"
           "  owlet convert a/ b/ --adapter my-lora              with an adapter merged into the weights\n"
+          "  owlet convert b/ c/ --unmerge my-lora              and taken out of them again\n"
           "  owlet convert a/ b/ --rope-scaling yarn:4          a context four times as long\n"
           "  owlet convert my-model/ my-model.onnx              a graph with a cache for ONNX runtimes, f32\n"
           "  owlet convert my-model/ web/ --onnx --type int8    onnx/model_quantized.onnx and what transformers.js wants beside it",
@@ -127,6 +130,7 @@ Command convert_command() {
             auto options = std::make_shared<ConvertOptions>();
             app.add_option("--kv-heads", options->kv_heads, "key/value heads of the result; must divide the model's")->check(CLI::PositiveNumber);
             app.add_option("--adapter", options->adapters, "a PEFT folder to merge; folder:0.5 for half of it; may be repeated");
+            app.add_option("--unmerge", options->unmerged, "a PEFT folder that was merged into the model, to be taken out again; may be repeated");
             app.add_option("--rope-scaling", options->rope_scaling, "stretch the context: yarn:4, linear:2, dynamic:2");
             app.add_flag("--onnx", options->onnx, "lay the folder out for ONNX runtimes: config.json, tokenizer.json, onnx/model.onnx");
             return declare(app, std::move(options), "type of the matrices: f32, f16, bf16; in a GGUF also what owlet quantize knows; in ONNX f32 or int8");

@@ -4,6 +4,7 @@
 #include "apps/command.h"
 #include "apps/load_chat_model.h"
 #include "apps/progress.h"
+#include "core/cores.h"
 #include "core/json.h"
 #include "core/memory.h"
 
@@ -21,7 +22,7 @@ struct Findings {
 };
 
 Findings look(const CommonOptions& options) {
-  Findings f{.isas = cpu_isas(), .backend = {}, .cores = ThreadPool::default_size(), .model = {}, .model_error = {}};
+  Findings f{.isas = cpu_isas(), .backend = {}, .cores = usable_cores(), .model = {}, .model_error = {}};
   const MachineMemory memory = machine_memory();
   f.memory_bytes = memory.total;
   f.free_bytes = memory.available;

@@ -42,6 +42,7 @@ Result<HubOptions> hub_options(const PullOptions& options) {
   HubOptions hub;
   hub.base = options.hub.empty() ? from_environment({"OWLET_HUB", "HF_ENDPOINT"}, hub.base) : options.hub;
   hub.token = from_environment({"OWLET_HUB_TOKEN", "HF_TOKEN"}, "");
+  hub.trusted_file = from_environment({"CURL_CA_BUNDLE", "SSL_CERT_FILE"}, "");
   if (!options.token_file.empty()) {
     OWLET_ASSIGN(hub.token, read_file(options.token_file, kMaxTokenBytes));
     while (!hub.token.empty() && (hub.token.back() == '\n' || hub.token.back() == '\r' || hub.token.back() == ' ')) hub.token.pop_back();

@@ -106,7 +106,11 @@ Status read_node(const std::vector<Field>& fields, const YAML::Node& node, const
         if (!item.IsScalar()) return make_error(ErrorCode::kInvalidArgument, "{} must be a list of names", key);
         items.push_back(item.Scalar());
       }
-      OWLET_TRY(set_field(fields, key, fmt::format("{}", fmt::join(items, ","))));
+      const auto field = std::find_if(fields.begin(), fields.end(), [&](const Field& f) { return f.key == key; });
+      if (field == fields.end()) return unknown_key(fields, key);
+      auto* const list = std::get_if<std::vector<std::string>*>(&field->value);
+      if (!list) return make_error(ErrorCode::kInvalidArgument, "{} is one value, not a list", key);
+      **list = std::move(items);
     } else {
       OWLET_TRY(set_field(fields, key, value.IsNull() ? "" : value.Scalar()));
     }
@@ -123,8 +127,12 @@ std::vector<Field> run_fields(RunConfig& c) {
       {"out", &c.out, "folder of the run: checkpoints, log"},
       {"init", &c.init, "model to start from (folder or GGUF); empty: fresh weights of the shape below"},
       {"tokenizer", &c.tokenizer, "tokenizer.json, or a folder that holds one; empty: the init model's"},
-      {"data.train", &c.train, "training files, PATH or PATH@WEIGHT: text (.txt, .jsonl) or chats (.jsonl), .zst too"},
+      {"data.train", &c.train, "training files, PATH or PATH@WEIGHT (how often an epoch): .txt, or .jsonl of texts, completions or chats; .zst too"},
       {"data.valid", &c.valid, "held-out files for validation"},
+      {"data.valid_share", &c.valid_share, "share of the training files' lines that is held out, by their hash"},
+      {"data.ask", &c.ask, "questions whose answers are shown at each validation"},
+      {"data.choices", &c.choices, "files of multiple choice (as `owlet eval` reads them) that are scored at each validation"},
+      {"data.choices_limit", &c.choices_limit, "questions of each of them, from its beginning; 0: all"},
       {"model.vocab_size", &m.vocab_size, "0: the tokenizer's"},
       {"model.dim", &m.dim, "width of the residual stream"},
       {"model.n_layers", &m.n_layers, "blocks"},
@@ -150,12 +158,28 @@ std::vector<Field> run_fields(RunConfig& c) {
       {"train.beta2", &t.beta2, "AdamW: decay of the second moment"},
       {"train.eps", &t.eps, "AdamW: keeps the division finite"},
       {"train.weight_decay", &t.weight_decay, "on tensors with two dimensions"},
+      {"train.no_decay", &t.no_decay, "those that do not decay, as patterns: embed_tokens.*"},
       {"train.clip_norm", &t.clip_norm, "longest gradient; 0: no clipping"},
+      {"train.dropout", &t.dropout, "share of what blocks' branches add to the stream that is dropped"},
+      {"train.z_loss", &t.z_loss, "weight of the squared log of softmax's denominator; 0: none"},
       {"train.precision", &t.precision, "of matrix products: bf16 or f32"},
+      {"train.weights", &t.weights, "how matrices are kept: f32, or bf16 (half the memory, updates rounded stochastically)"},
+      {"train.states", &t.states, "how AdamW's moments are kept: f32, or 8bit (a quarter of the memory)"},
+      {"train.recompute_every", &t.recompute_every, "1: activations are computed again on the way back; k: of every k-th block; 0: kept"},
+      {"train.freeze", &t.freeze, "tensors that are not trained, as patterns: embed_tokens.*,layers.0.*"},
       {"train.eval_every", &t.eval_every, "steps between validations; 0: never"},
       {"train.checkpoint_every", &t.checkpoint_every, "steps between checkpoints; 0: only at the end"},
       {"train.keep_checkpoints", &t.keep_checkpoints, "how many are kept"},
-      {"train.seed", &t.seed, "of weights and shuffling"},
+      {"train.keep_best", &t.keep_best, "keep that of the best validation too"},
+      {"train.patience", &t.patience, "validations without improvement before the run ends; 0: to the last step"},
+      {"train.seed", &t.seed, "of weights, shuffling, rounding and dropout"},
+      {"lora.rank", &t.lora.rank, "train adapters of this rank instead of the weights; 0: the weights"},
+      {"lora.alpha", &t.lora.alpha, "adapters are scaled by alpha / rank; 0: alpha is twice the rank"},
+      {"lora.dropout", &t.lora.dropout, "share of what adapters read that is dropped"},
+      {"lora.layers", &t.lora.layers, "linear layers, as patterns: q_proj,v_proj or layers.1*.mlp.*; empty: all"},
+      {"lora.rank_stabilized", &t.lora.rank_stabilized, "rsLoRA: scaled by alpha / √rank"},
+      {"lora.magnitude", &t.lora.magnitude, "DoRA: lengths of rows are trained too"},
+      {"lora.base", &t.lora.base, "the frozen weights: stored as the model has them, or nf4 (QLoRA)"},
   };
 }
 
@@ -187,6 +211,7 @@ Result<RunConfig> load_run_config(const std::filesystem::path& path, const std::
     OWLET_TRY(set_field(fields, assignment.substr(0, equals), assignment.substr(equals + 1)));
   }
   OWLET_TRY(config.training.validate());
+  if (config.valid_share < 0 || config.valid_share >= 1) return make_error(ErrorCode::kInvalidArgument, "data.valid_share must be in [0, 1)");
   return config;
 }
 

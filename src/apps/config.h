@@ -18,6 +18,10 @@ struct RunConfig {
   std::string tokenizer;            // tokenizer.json or its folder; empty: the init model's
   std::vector<std::string> train;   // data files, "PATH" or "PATH@WEIGHT"
   std::vector<std::string> valid;
+  double valid_share = 0;           // of the training files' lines, held out by their hash
+  std::vector<std::string> ask;     // questions that are answered at each validation
+  std::vector<std::string> choices; // files of multiple choice that are scored then
+  int64_t choices_limit = 200;      // of each file's questions; 0: all
   ModelConfig model;                // shape of a fresh model
   TrainConfig training;
 };

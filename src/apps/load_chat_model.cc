@@ -17,18 +17,9 @@ namespace {
 
 constexpr uint64_t kMaxJsonBytes = 16 << 20;
 
-// The ids that end an answer: the model's own, and the homemade family's by name.
-std::vector<int32_t> find_stop_ids(const Model& model, const Tokenizer& tokenizer) {
-  std::vector<int32_t> ids = model.config.eos;
-  for (const char* name : {"<a_end>", "<text_end>"}) {
-    const int32_t id = tokenizer.id_of(name);
-    if (id >= 0 && std::find(ids.begin(), ids.end(), id) == ids.end()) ids.push_back(id);
-  }
-  return ids;
-}
-
-// chat_template.jinja, or the field of tokenizer_config.json; the homemade form where only the tokens say so.
-Result<std::optional<ChatTemplate>> find_template(const fs::path& folder, const Tokenizer& tokenizer) {
+// chat_template.jinja, or the field of tokenizer_config.json; the homemade form where only the tokens say so: thoughts are opened for models
+// whose training gave them that.
+Result<std::optional<ChatTemplate>> find_template(const fs::path& folder, const Tokenizer& tokenizer, bool opens_thoughts) {
   std::error_code code;
   std::string source;
   if (fs::exists(folder / "chat_template.jinja", code)) {
@@ -38,13 +29,11 @@ Result<std::optional<ChatTemplate>> find_template(const fs::path& folder, const 
     OWLET_ASSIGN(const Json json, parse_json(text));
     if (json.contains("chat_template") && json["chat_template"].is_string()) source = json["chat_template"].get<std::string>();
   }
-  if (source.empty() && tokenizer.id_of("<q_end>") >= 0) source = kHomemadeTemplate;
+  if (source.empty() && tokenizer.id_of("<q_end>") >= 0) source = homemade_template(opens_thoughts);
   if (source.empty()) return std::optional<ChatTemplate>();
   OWLET_ASSIGN(ChatTemplate parsed, ChatTemplate::parse(std::move(source)));
   return std::optional<ChatTemplate>(std::move(parsed));
 }
-
-constexpr double kUsualTemperature = 0.7;
 
 // generation_config.json, as transformers reads it: what it says of the ids that end an answer goes before config.json.
 Status read_generation_config(const fs::path& file, SamplingParams& defaults, ModelConfig& config) {
@@ -79,25 +68,6 @@ Status write_generation_config(const ChatModel& chat, const fs::path& file) {
   return write_file(file, dump_json(json, 2) + "\n");
 }
 
-Status load_from_gguf(const fs::path& path, ChatModel& chat) {
-  OWLET_ASSIGN(const GgufFile file, GgufFile::open(path));
-  auto tokenizer = read_gguf_tokenizer(file);
-  if (!tokenizer.ok()) return std::move(tokenizer).error().in(path.string());
-  chat.tokenizer = std::make_unique<Tokenizer>(std::move(tokenizer).value());
-  OWLET_ASSIGN(chat.defaults.temperature, file.float_or("general.sampling.temp", kUsualTemperature));
-  OWLET_ASSIGN(chat.defaults.top_p, file.float_or("general.sampling.top_p", 1.0));
-  OWLET_ASSIGN(const int64_t top_k, file.int_or("general.sampling.top_k", 0));
-  chat.defaults.top_k = static_cast<int>(top_k);
-  if (file.has("general.description")) {
-    OWLET_ASSIGN(chat.description, file.get_string("general.description"));
-  }
-  if (file.has("tokenizer.chat_template")) {
-    OWLET_ASSIGN(std::string source, file.get_string("tokenizer.chat_template"));
-    OWLET_ASSIGN(chat.chat_template, ChatTemplate::parse(std::move(source)));
-  }
-  return {};
-}
-
 // Beside a checkpoint lie tokenizer.json, or vocab.json and merges.txt, bare or with "tokenizer-" or the checkpoint's name before them.
 Result<Tokenizer> find_tokenizer(const fs::path& checkpoint) {
   const fs::path folder = fs::absolute(checkpoint).parent_path();
@@ -113,7 +83,7 @@ Result<Tokenizer> find_tokenizer(const fs::path& checkpoint) {
 Status load_from_checkpoint(const fs::path& checkpoint, ChatModel& chat) {
   OWLET_ASSIGN(Tokenizer tokenizer, find_tokenizer(checkpoint));
   chat.tokenizer = std::make_unique<Tokenizer>(std::move(tokenizer));
-  OWLET_ASSIGN(chat.chat_template, find_template(fs::absolute(checkpoint).parent_path(), *chat.tokenizer));
+  OWLET_ASSIGN(chat.chat_template, find_template(fs::absolute(checkpoint).parent_path(), *chat.tokenizer, true));
   chat.defaults.temperature = kUsualTemperature;
   chat.model->config.eos = find_stop_ids(*chat.model, *chat.tokenizer);
   chat.model->config.pad = chat.tokenizer->id_of("<pad>");
@@ -123,18 +93,12 @@ Status load_from_checkpoint(const fs::path& checkpoint, ChatModel& chat) {
 Status load_from_folder(const fs::path& folder, ChatModel& chat) {
   OWLET_ASSIGN(Tokenizer tokenizer, Tokenizer::load(folder));
   chat.tokenizer = std::make_unique<Tokenizer>(std::move(tokenizer));
-  OWLET_ASSIGN(chat.chat_template, find_template(folder, *chat.tokenizer));
+  OWLET_ASSIGN(chat.chat_template, find_template(folder, *chat.tokenizer, false));
   chat.defaults.temperature = kUsualTemperature;
   return read_generation_config(folder / "generation_config.json", chat.defaults, chat.model->config);
 }
 
 }  // namespace
-
-Result<std::unique_ptr<Machine>> make_machine(int threads) {
-  auto machine = std::make_unique<Machine>(threads);
-  OWLET_ASSIGN(machine->ops, make_cpu_ops(machine->pool));
-  return machine;
-}
 
 Result<fs::path> share_file(const std::string& name) {
   std::error_code code;
@@ -166,6 +130,16 @@ Result<fs::path> find_model(const fs::path& given) {
                "  `owlet pull ORG/NAME` fetches one"};
 }
 
+std::string model_name(const fs::path& path) {
+  std::error_code code;
+  return fs::is_directory(path, code) ? fs::canonical(path, code).filename().string() : path.stem().string();
+}
+
+std::string homemade_template(bool opens_thoughts) {
+  const std::string usual = opens_thoughts ? "{%- set enable_thinking = enable_thinking | default(true) -%}\n" : "";
+  return usual + kHomemadeTemplate;
+}
+
 Result<ChatModel> load_chat_model(const fs::path& given) {
   ChatModel chat;
   OWLET_ASSIGN(chat.path, find_model(given));
@@ -173,17 +147,16 @@ Result<ChatModel> load_chat_model(const fs::path& given) {
   OWLET_ASSIGN(Model model, load_model(chat.path));
   chat.model = std::make_unique<Model>(std::move(model));
   const bool is_folder = fs::is_directory(chat.path, code);
-  chat.id = is_folder ? fs::canonical(chat.path, code).filename().string() : chat.path.stem().string();
+  chat.id = model_name(chat.path);
   if (const fs::path checkpoint = find_checkpoint(chat.path); !checkpoint.empty()) {
     OWLET_TRY(load_from_checkpoint(checkpoint, chat));
+  } else if (is_folder) {
+    OWLET_TRY(load_from_folder(chat.path, chat));
   } else {
-    OWLET_TRY(is_folder ? load_from_folder(chat.path, chat) : load_from_gguf(chat.path, chat));
+    OWLET_ASSIGN(const GgufFile file, GgufFile::open(chat.path));
+    OWLET_TRY(read_gguf_chat(file, chat));
   }
-  if (chat.tokenizer->vocab_size() > chat.model->config.vocab_size) {
-    return make_error(ErrorCode::kCorrupt, "{}: the tokenizer has {} tokens, the model {}", chat.path.string(),
-                      chat.tokenizer->vocab_size(), chat.model->config.vocab_size);
-  }
-  chat.stop_ids = find_stop_ids(*chat.model, *chat.tokenizer);
+  OWLET_TRY(complete(chat));
   return chat;
 }
 

@@ -1,41 +1,16 @@
-// Text and tensors together: a model with its tokenizer and its chat template, from one path.
+// Models with tokenizer and chat template, from one path and to it.
 #pragma once
 
 #include <filesystem>
-#include <memory>
 #include <optional>
 #include <string>
 
+#include "apps/chat_model.h"
 #include "core/thread_pool.h"
-#include "generate/engine.h"
-#include "kernels/backend.h"
 #include "model/importance.h"
 #include "model/mix.h"
-#include "model/model.h"
-#include "tokenizer/chat.h"
-#include "tokenizer/tokenizer.h"
 
 namespace owlet {
-
-// The processor as a place to compute: threads and the kernels on them.
-struct Machine {
-  explicit Machine(int threads) : pool(threads) {}
-  ThreadPool pool;
-  std::unique_ptr<Ops> ops;
-  Context context(Precision precision = Precision::kF32) { return {*ops, precision}; }
-};
-Result<std::unique_ptr<Machine>> make_machine(int threads);
-
-struct ChatModel {
-  std::filesystem::path path;
-  std::string id;                             // what people call it: the file's or folder's name
-  std::string description;
-  std::unique_ptr<Model> model;
-  std::unique_ptr<Tokenizer> tokenizer;
-  std::optional<ChatTemplate> chat_template;  // none: a model for plain completion
-  std::vector<int32_t> stop_ids;
-  SamplingParams defaults;                    // the model's own advice, where its files give any
-};
 
 // A file that comes with the program: in the source tree it was built from, else under share/owlet beside an installed program.
 Result<std::filesystem::path> share_file(const std::string& name);
@@ -45,6 +20,13 @@ Result<std::filesystem::path> bundled_model_path();
 
 // Where a model lies that people name: a path, else a name of the store; empty: the bundled model.
 Result<std::filesystem::path> find_model(const std::filesystem::path& given);
+
+// What people call the model at a path: the file's or folder's name.
+std::string model_name(const std::filesystem::path& path);
+
+// The homemade form of chats. Models that were given the opening of every thought, and never learnt when to think, are given it in
+// chats too (`opens_thoughts`), unless a request asks for none.
+std::string homemade_template(bool opens_thoughts);
 
 // A GGUF file, a Hugging Face folder or a PyTorch checkpoint with its tokenizer beside it, found by find_model(). Nothing of the weights is
 // read yet.

@@ -34,6 +34,7 @@ TEST(CheckMemory, TheNumbersAndWhatWouldFit) {
   EXPECT_THAT(q8, HasSubstr("q8_0 would fit, with"));
   EXPECT_THAT(q8, HasSubstr("owlet quantize big smaller.gguf --type q8_0"));
   EXPECT_THAT(refusal(size, int64_t{100} << 20), HasSubstr("no quantization would fit: 505."));
+  EXPECT_THAT(refusal({.context = 1024, .sequences = 32, .rows = 1, .kv_tokens = 30000}, int64_t{3} << 30), HasSubstr("(30,000 tokens)"));
   // The weights have room, the keys and values have not.
   EXPECT_THAT(refusal({.context = 1 << 20, .sequences = 1, .rows = 1}, int64_t{4} << 30), HasSubstr("a context of 2"));
 }

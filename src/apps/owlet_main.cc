@@ -1,5 +1,6 @@
 // The program: picks a subcommand by its first word, or by the name it was called by (llm-chat, llm-serve, llm-finetune).
 #include <algorithm>
+#include <csignal>
 #include <cstdio>
 #include <filesystem>
 #include <memory>
@@ -14,8 +15,8 @@ namespace {
 constexpr const char* kVersion = "owlet " OWLET_VERSION;
 
 std::vector<Command> all_commands() {
-  return {serve_command(),    chat_command(),    generate_command(), tokenizer_command(), pretrain_command(), finetune_command(),
-          quantize_command(), imatrix_command(),  convert_command(),  eval_command(),      bench_command(),    doctor_command(),
+  return {serve_command(),    chat_command(),    generate_command(), tokenizer_command(), pretrain_command(), finetune_command(), data_command(), estimate_command(), plot_command(),
+          quantize_command(), imatrix_command(),  convert_command(),  eval_command(),      bench_command(),    profile_command(),    doctor_command(),
           pull_command(),     list_command(),     show_command(),     rm_command(),        cp_command()};
 }
 
@@ -39,6 +40,7 @@ std::vector<std::string> arguments(int argc, char** argv) {
 
 int run(int argc, char** argv) {
   log::init();
+  std::signal(SIGXFSZ, SIG_IGN);  // a file that has grown to its limit is an error like a full disk
   CLI::App app("Owlet: your own language model, from raw text to a chat page");
   app.set_version_flag("--version", kVersion);
   app.formatter(std::make_shared<ExamplesFirst>());

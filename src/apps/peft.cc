@@ -246,21 +246,23 @@ Result<Adapter> load_peft(const fs::path& folder, const Model& model) {
   return adapter;
 }
 
-Status use_adapters(const std::vector<std::string>& adapters, bool merged, Model& model) {
+Result<AdapterChoice> parse_adapter(const std::string& given) {
+  const size_t colon = given.rfind(':');
+  if (colon == std::string::npos) return AdapterChoice{given};
+  char* end = nullptr;
+  const double value = std::strtod(given.c_str() + colon + 1, &end);
+  if (end != given.c_str() + given.size() || end == given.c_str() + colon + 1 || !std::isfinite(value)) {
+    return Error{ErrorCode::kInvalidArgument, fmt::format("'{}' is no adapter", given), "name its folder, or folder:scale: my-adapter:0.5"};
+  }
+  return AdapterChoice{given.substr(0, colon), value};
+}
+
+Status use_adapters(const std::vector<std::string>& adapters, AdapterUse use, Model& model) {
+  const auto apply = use == AdapterUse::kMerge ? merge_adapter : use == AdapterUse::kUnmerge ? unmerge_adapter : apply_adapter;
   for (const std::string& given : adapters) {
-    std::string folder = given;
-    double strength = 1;
-    if (const size_t colon = given.rfind(':'); colon != std::string::npos) {
-      char* end = nullptr;
-      const double value = std::strtod(given.c_str() + colon + 1, &end);
-      if (end != given.c_str() + given.size() || end == given.c_str() + colon + 1 || !std::isfinite(value)) {
-        return Error{ErrorCode::kInvalidArgument, fmt::format("'{}' is no adapter", given), "name its folder, or folder:scale: my-adapter:0.5"};
-      }
-      folder = given.substr(0, colon);
-      strength = value;
-    }
-    OWLET_ASSIGN(const Adapter adapter, load_peft(folder, model));
-    OWLET_TRY(merged ? merge_adapter(adapter, strength, model) : apply_adapter(adapter, strength, model));
+    OWLET_ASSIGN(const AdapterChoice choice, parse_adapter(given));
+    OWLET_ASSIGN(const Adapter adapter, load_peft(choice.folder, model));
+    OWLET_TRY(apply(adapter, choice.strength, model));
   }
   return {};
 }

@@ -14,7 +14,16 @@ namespace owlet {
 // model has no place for.
 Result<Adapter> load_peft(const std::filesystem::path& folder, const Model& model);
 
-// "DIR" or "DIR:SCALE", each put beside (or into) the model's weights in turn.
-Status use_adapters(const std::vector<std::string>& adapters, bool merged, Model& model);
+// "DIR" or "DIR:SCALE", as people name an adapter.
+struct AdapterChoice {
+  std::string folder;
+  double strength = 1;
+};
+Result<AdapterChoice> parse_adapter(const std::string& given);
+
+// What is done with an adapter: it is put beside the weights, into them, or taken out of them again.
+enum class AdapterUse { kBeside, kMerge, kUnmerge };
+// Each named so, in turn.
+Status use_adapters(const std::vector<std::string>& adapters, AdapterUse use, Model& model);
 
 }  // namespace owlet

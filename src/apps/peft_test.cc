@@ -3,10 +3,14 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
+#include <cstring>
+
 #include "core/file.h"
 #include "core/json.h"
 #include "core/random.h"
 #include "io/safetensors.h"
+#include "model/load.h"
 #include "model/stored.h"
 
 namespace owlet {
@@ -115,8 +119,8 @@ TEST(Peft, RowsFollowTheModelsRotation) {
   folder.add_pair("model.layers.0.self_attn.q_proj", 8, 8);
   folder.add("model.layers.0.self_attn.q_proj.lora_magnitude_vector", numbers({8}, 9));
   const std::string path = folder.write({{"use_dora", true}}).string();
-  ASSERT_TRUE(use_adapters({path + ":0.5"}, true, halves).ok());
-  ASSERT_TRUE(use_adapters({path + ":0.5"}, true, pairs).ok());
+  ASSERT_TRUE(use_adapters({path + ":0.5"}, AdapterUse::kMerge, halves).ok());
+  ASSERT_TRUE(use_adapters({path + ":0.5"}, AdapterUse::kMerge, pairs).ok());
   EXPECT_EQ(values(pairs.weights.layers[0].q.weight_OI), values(permute(halves.weights.layers[0].q.weight_OI)));
 }
 
@@ -138,11 +142,12 @@ TEST(Peft, SeveralStandBesideOneWeight) {
   Folder first("first"), second("second");
   const std::string a = first.add_pair("model.layers.0.mlp.down_proj", 8, 6).write().string();
   const std::string b = second.add_pair("model.layers.0.mlp.down_proj", 8, 6, 20).write().string();
-  ASSERT_TRUE(use_adapters({a, b + ":0.25"}, false, model).ok());
+  ASSERT_TRUE(use_adapters({a, b + ":0.25"}, AdapterUse::kBeside, model).ok());
   const auto& beside = model.weights.layers[0].down.low_rank;
   ASSERT_EQ(beside.size(), 2u);
-  EXPECT_EQ(beside[1].b_OR.f32()[0], 0.5f * numbers({8, kRank}, 21).f32()[0]);  // a quarter of a scale of two
-  EXPECT_THAT(use_adapters({a + ":much"}, false, model).error().to_string(), HasSubstr("folder:scale"));
+  EXPECT_EQ(beside[1].b_OR.f32()[0], numbers({8, kRank}, 21).f32()[0]);
+  EXPECT_EQ(beside[1].scale, 0.5);  // a quarter of two
+  EXPECT_THAT(use_adapters({a + ":much"}, AdapterUse::kBeside, model).error().to_string(), HasSubstr("folder:scale"));
 }
 
 TEST(Peft, TablesAndWholeTensorsAreMerged) {
@@ -152,7 +157,7 @@ TEST(Peft, TablesAndWholeTensorsAreMerged) {
   folder.add("model.norm.modules_to_save.weight", norm);
   folder.add("model.embed_tokens.lora_embedding_A", a).add("model.embed_tokens.lora_embedding_B", b).add_pair("lm_head", 12, 8);
   const float before = model.weights.embedding_VD.f32()[3 * 8 + 1];
-  ASSERT_TRUE(use_adapters({folder.write().string()}, false, model).ok());
+  ASSERT_TRUE(use_adapters({folder.write().string()}, AdapterUse::kBeside, model).ok());
   EXPECT_EQ(values(model.weights.final_norm_D), values(norm));
   const float change = b.f32()[1 * kRank] * a.f32()[3] + b.f32()[1 * kRank + 1] * a.f32()[12 + 3];
   EXPECT_NEAR(model.weights.embedding_VD.f32()[3 * 8 + 1], before + 2 * change, 1e-5);
@@ -161,7 +166,56 @@ TEST(Peft, TablesAndWholeTensorsAreMerged) {
   Model other = tiny_model(tied);
   Folder table("tied");
   table.add("model.embed_tokens.lora_embedding_A", a).add("model.embed_tokens.lora_embedding_B", b);
-  EXPECT_THAT(use_adapters({table.write().string()}, false, other).error().to_string(), HasSubstr("both to read and to write"));
+  EXPECT_THAT(use_adapters({table.write().string()}, AdapterUse::kBeside, other).error().to_string(), HasSubstr("both to read and to write"));
+}
+
+// What float32 loses on the way there and on the way back.
+TEST(Peft, WhatIsMergedCanBeTakenOutAgain) {
+  const auto place = [](float x) { return static_cast<double>(std::nextafter(std::abs(x), INFINITY)) - static_cast<double>(std::abs(x)); };
+  ModelConfig c = tiny_config();
+  c.rope_interleaved = true;
+  const Model base = tiny_model(c);
+  Model model = tiny_model(c);
+  Folder folder("unmerge");
+  folder.add_pair("model.layers.0.self_attn.q_proj", 8, 8).add_pair("model.layers.0.mlp.down_proj", 8, 6, 20).add_pair("lm_head", 12, 8, 40);
+  const std::string adapter = folder.write().string() + ":0.5";
+  ASSERT_TRUE(use_adapters({adapter}, AdapterUse::kMerge, model).ok());
+  const std::vector<float> merged = values(model.weights.layers[0].q.weight_OI), before = values(base.weights.layers[0].q.weight_OI);
+  ASSERT_TRUE(use_adapters({adapter}, AdapterUse::kUnmerge, model).ok());
+  const std::vector<float> after = values(model.weights.layers[0].q.weight_OI);
+  for (size_t i = 0; i < after.size(); ++i) {
+    EXPECT_NE(merged[i], before[i]);
+    EXPECT_LE(std::abs(static_cast<double>(after[i]) - static_cast<double>(before[i])), 0.5 * (place(merged[i]) + place(before[i])) * (1 + 1e-6)) << i;
+  }
+  EXPECT_THAT(values(model.weights.layers[0].down.weight_OI), testing::Pointwise(testing::FloatNear(1e-6f), values(base.weights.layers[0].down.weight_OI)));
+  EXPECT_EQ(values(model.weights.layers[0].k.weight_OI), values(base.weights.layers[0].k.weight_OI));
+}
+
+TEST(Peft, OfABaseInBf16EveryBitComesBack) {
+  ThreadPool pool(1);
+  const auto to_bf16 = [&](Model& model) {
+    convert_weights(model, [](const std::string&, const Tensor& t) { return t.shape().rank() == 2 ? DType::kBF16 : DType::kF32; }, pool);
+  };
+  Model base = tiny_model(tiny_config()), model = tiny_model(tiny_config());
+  to_bf16(base);
+  to_bf16(model);
+  const std::string adapter = Folder("bf16").add_pair("model.layers.0.mlp.gate_proj", 6, 8).write().string();
+  ASSERT_TRUE(use_adapters({adapter}, AdapterUse::kMerge, model).ok());
+  EXPECT_EQ(model.weights.layers[0].gate.weight_OI.dtype(), DType::kF32);
+  ASSERT_TRUE(use_adapters({adapter}, AdapterUse::kUnmerge, model).ok());
+  to_bf16(model);
+  const TensorView a = base.weights.layers[0].gate.weight_OI, b = model.weights.layers[0].gate.weight_OI;
+  EXPECT_EQ(std::memcmp(a.data, b.data, static_cast<size_t>(a.bytes())), 0);
+}
+
+TEST(Peft, WhatNobodyKnowsAnyLongerIsNotTakenOut) {
+  Model model = tiny_model(tiny_config());
+  Folder dora("dora_out"), whole("whole_out");
+  dora.add_pair("model.layers.0.self_attn.q_proj", 8, 8).add("model.layers.0.self_attn.q_proj.lora_magnitude_vector", numbers({8}, 9));
+  whole.add("model.norm.modules_to_save.weight", numbers({8}, 30));
+  const auto refusal_of = [&](const std::string& folder) { return use_adapters({folder}, AdapterUse::kUnmerge, model).error().to_string(); };
+  EXPECT_THAT(refusal_of(dora.write({{"use_dora", true}}).string()), HasSubstr("DoRA"));
+  EXPECT_THAT(refusal_of(whole.write().string()), HasSubstr("model.norm.weight was replaced"));
 }
 
 TEST(Peft, WhatDoesNotFitIsNamed) {

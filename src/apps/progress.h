@@ -33,6 +33,7 @@ std::string format_count(int64_t n);
 std::string format_short(double n);
 // "9.4 MB".
 std::string format_bytes(double n);
+inline std::string format_bytes(int64_t n) { return format_bytes(static_cast<double>(n)); }
 // "0.41/1.20 GB".
 std::string format_bytes_of(double n, double all);
 

@@ -68,6 +68,24 @@ TEST(ThreadPool, EveryIndexOnceAtAnySize) {
   }
 }
 
+TEST(File, AScratchFileHasNoNameAndLivesAsLongAsItsReaders) {
+  const fs::path folder = scratch("temporary");  // of its own: other programs have files among the system's
+  fs::create_directories(folder);
+  ASSERT_EQ(::setenv("TMPDIR", folder.c_str(), 1), 0);
+  std::shared_ptr<const MappedFile> mapped;
+  {
+    auto file = ScratchFile::create();
+    ASSERT_TRUE(file.ok());
+    const std::string text(100000, 'o');
+    ASSERT_TRUE(file->write(std::as_bytes(std::span(text))).ok());
+    EXPECT_TRUE(fs::is_empty(folder));
+    mapped = file->map().value();
+  }
+  ::unsetenv("TMPDIR");
+  ASSERT_EQ(mapped->bytes().size(), 100000u);
+  EXPECT_EQ(mapped->bytes().back(), std::byte{'o'});
+}
+
 TEST(File, AtomicWriteLeavesTheOldFileUntilCommit) {
   const fs::path path = scratch("atomic.txt");
   ASSERT_TRUE(write_file(path, "old").ok());

@@ -4,7 +4,7 @@
 
 namespace owlet {
 namespace {
-constexpr std::array<DTypeInfo, 17> kInfo = {{{"f32", 1, 4},
+constexpr std::array<DTypeInfo, 20> kInfo = {{{"f32", 1, 4},
                                              {"f64", 1, 8},
                                              {"f16", 1, 2},
                                              {"bf16", 1, 2},
@@ -20,7 +20,10 @@ constexpr std::array<DTypeInfo, 17> kInfo = {{{"f32", 1, 4},
                                               {"q4_k", 256, 144},
                                               {"q5_k", 256, 176},
                                               {"iq4_nl", 32, 18},
-                                              {"iq4_xs", 256, 136}}};
+                                              {"iq4_xs", 256, 136},
+                                              {"nf4", 64, 36},
+                                              {"dynamic", 256, 260},
+                                              {"dynamic_unsigned", 256, 260}}};
 }  // namespace
 
 const DTypeInfo& dtype_info(DType dtype) { return kInfo[static_cast<size_t>(dtype)]; }

@@ -10,7 +10,8 @@
 namespace owlet {
 
 enum class DType : uint8_t { kF32, kF64, kF16, kBF16, kI32, kQ8_0, kQ4_0, kQ6_K,
-                           kQ4_1, kQ5_0, kQ5_1, kQ2_K, kQ3_K, kQ4_K, kQ5_K, kIQ4_NL, kIQ4_XS };
+                           kQ4_1, kQ5_0, kQ5_1, kQ2_K, kQ3_K, kQ4_K, kQ5_K, kIQ4_NL, kIQ4_XS,
+                           kNf4, kDynamic, kDynamicUnsigned };
 
 struct DTypeInfo {
   std::string_view name;  // "f32", "q8_0" …
@@ -23,6 +24,10 @@ const DTypeInfo& dtype_info(DType dtype);
 Result<DType> parse_dtype(std::string_view name);
 inline std::string_view to_string(DType dtype) { return dtype_info(dtype).name; }
 inline bool is_quantized(DType dtype) { return dtype_info(dtype).block_size > 1; }
+// Weights in blocks whose products take activations of 8 bits: not NF4, which is for training and decoded first, nor optimizers' states.
+inline bool multiplies_in_8_bits(DType dtype) {
+  return is_quantized(dtype) && dtype != DType::kNf4 && dtype != DType::kDynamic && dtype != DType::kDynamicUnsigned;
+}
 // Bytes of one row of n elements; n is a multiple of the block size.
 inline int64_t row_bytes(DType dtype, int64_t n) {
   const DTypeInfo& info = dtype_info(dtype);

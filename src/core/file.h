@@ -8,7 +8,9 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 
+#include "core/descriptor.h"
 #include "core/result.h"
 
 namespace owlet {
@@ -17,6 +19,10 @@ namespace owlet {
 class MappedFile {
  public:
   static Result<std::shared_ptr<const MappedFile>> open(const std::filesystem::path& path);
+  // Of an open file, which stays its caller's; `path` is for errors.
+  static Result<std::shared_ptr<const MappedFile>> map(int fd, const std::filesystem::path& path);
+  // A file's bytes that are in memory already, allocated by malloc(); they are freed in the end.
+  static std::shared_ptr<const MappedFile> adopt(void* bytes, size_t size);
   ~MappedFile();
   MappedFile(const MappedFile&) = delete;
   MappedFile& operator=(const MappedFile&) = delete;
@@ -26,6 +32,7 @@ class MappedFile {
   MappedFile() = default;
   const std::byte* data_ = nullptr;
   size_t size_ = 0;
+  bool is_mapped_ = true;
 };
 
 // The whole file; refuses more than max_bytes.
@@ -51,6 +58,20 @@ class AtomicFile {
   std::filesystem::path path_;
   int fd_ = -1;
   uint64_t size_ = 0;
+};
+
+// A file without a name, among the system's temporary ones ($TMPDIR): written once, then mapped. It is gone with its last reader, whatever
+// becomes of the process.
+class ScratchFile {
+ public:
+  static Result<ScratchFile> create();
+  Status write(std::span<const std::byte> bytes);
+  Result<std::shared_ptr<const MappedFile>> map() const { return MappedFile::map(file_.get(), folder_); }
+
+ private:
+  ScratchFile(std::filesystem::path folder, Descriptor file) : folder_(std::move(folder)), file_(std::move(file)) {}
+  std::filesystem::path folder_;
+  Descriptor file_;
 };
 
 // Flushes a folder's entries to the device, so that a rename inside it survives a power cut.

@@ -1,9 +1,16 @@
 #include "core/memory.h"
 
+#include <sys/mman.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <charconv>
 #include <fstream>
 #include <string>
+
+#if defined(__GLIBC__)
+#include <malloc.h>
+#endif
 
 #ifdef __APPLE__
 #include <mach/mach.h>
@@ -88,5 +95,24 @@ MachineMemory machine_memory(const fs::path& root) {
 }
 
 #endif
+
+void release_unused_memory() {
+#if defined(__GLIBC__)
+  // malloc_trim() leaves the tops of other threads' heaps, and what a free leaves there grows with the largest block that was ever freed,
+  // unless it is told how much that may be.
+  constexpr int kKept = 512 << 10;
+  [[maybe_unused]] static const bool is_told = mallopt(M_TRIM_THRESHOLD, kKept) != 0 && mallopt(M_MMAP_THRESHOLD, kKept) != 0;
+  malloc_trim(0);
+#endif
+}
+
+void expect_no_use([[maybe_unused]] const void* data, [[maybe_unused]] int64_t bytes) {
+#ifdef MADV_PAGEOUT
+  const auto page = static_cast<uintptr_t>(::sysconf(_SC_PAGESIZE));
+  const uintptr_t begin = (reinterpret_cast<uintptr_t>(data) + page - 1) / page * page;
+  const uintptr_t end = (reinterpret_cast<uintptr_t>(data) + static_cast<uintptr_t>(bytes)) / page * page;
+  if (begin < end) ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_PAGEOUT);
+#endif
+}
 
 }  // namespace owlet

@@ -16,4 +16,10 @@ struct MachineMemory {
 // file system's, for tests.
 MachineMemory machine_memory(const std::filesystem::path& root = "/");
 
+// Gives the system back what was freed and is kept for later, in all threads' heaps. Takes the time of a few system calls.
+void release_unused_memory();
+
+// A hint that these bytes are not needed soon: what is mapped from a file leaves memory and is read again if it is.
+void expect_no_use(const void* data, int64_t bytes);
+
 }  // namespace owlet

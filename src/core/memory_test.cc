@@ -1,24 +1,16 @@
 #include "core/memory.h"
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
-#include "core/file.h"
 #include "core/printable.h"
+#include "core/test_root.h"
 
 namespace owlet {
 namespace {
 namespace fs = std::filesystem;
 
-// A file system in which a process finds its limits.
-struct Root {
-  Root() { fs::remove_all(path); }
-  ~Root() { fs::remove_all(path); }
-  void put(const std::string& file, const std::string& text) const {
-    fs::create_directories((path / file).parent_path());
-    ASSERT_TRUE(write_file(path / file, text).ok());
-  }
-  fs::path path = fs::path(testing::TempDir()) / fmt::format("owlet_memory_{}", ::getpid());
+struct Root : TestRoot {
+  Root() : TestRoot("memory") {}
 };
 
 constexpr const char* kMeminfo = "MemTotal:       16000 kB\nMemFree:  1000 kB\nMemAvailable:    9000 kB\n";

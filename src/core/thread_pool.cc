@@ -1,10 +1,7 @@
 #include "core/thread_pool.h"
 
-#include <algorithm>
+#include "core/cores.h"
 
-#if defined(__linux__)
-#include <sched.h>
-#endif
 #if defined(__x86_64__)
 #include <immintrin.h>
 #endif
@@ -26,15 +23,7 @@ void pause() {
 
 }  // namespace
 
-int ThreadPool::default_size() {
-#if defined(__linux__)
-  cpu_set_t set;
-  if (sched_getaffinity(0, sizeof set, &set) == 0) return std::max(1, CPU_COUNT(&set));
-#endif
-  return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
-}
-
-ThreadPool::ThreadPool(int n_threads) : size_(n_threads < 1 ? default_size() : n_threads) {
+ThreadPool::ThreadPool(int n_threads) : size_(n_threads < 1 ? usable_cores() : n_threads) {
   for (int i = 1; i < size_; ++i) threads_.emplace_back([this, i] { work(i); });
 }
 

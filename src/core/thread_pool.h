@@ -14,7 +14,7 @@ namespace owlet {
 // Work is divided by index only, so what is computed never depends on how many threads compute it.
 class ThreadPool {
  public:
-  // n_threads < 1: one per physical core that this process may use.
+  // n_threads < 1: usable_cores().
   explicit ThreadPool(int n_threads = 0);
   ~ThreadPool();
   ThreadPool(const ThreadPool&) = delete;
@@ -37,8 +37,6 @@ class ThreadPool {
       if (begin < end) body(begin, end);
     });
   }
-
-  static int default_size();
 
  private:
   void work(int thread);

@@ -26,10 +26,9 @@ Result<BatchStream> BatchStream::create(Corpus corpus, int64_t B, int64_t T, uin
   stream.T_ = T;
   stream.seed_ = seed;
   for (const Corpus::Part& part : stream.corpus_.parts) {
-    for (const Sample& sample : part.samples) {
-      if (static_cast<int64_t>(sample.ids.size()) > T + 1) {
-        return make_error(ErrorCode::kTooLarge, "a sample of {} tokens does not fit in rows of {}", sample.ids.size(), T);
-      }
+    for (size_t i = 0; i < part.samples.size(); ++i) {
+      const size_t size = part.samples[i].size();
+      if (static_cast<int64_t>(size) > T + 1) return make_error(ErrorCode::kTooLarge, "a sample of {} tokens does not fit in rows of {}", size, T);
     }
   }
   stream.plan_epoch();
@@ -40,14 +39,14 @@ Result<BatchStream> BatchStream::create(Corpus corpus, int64_t B, int64_t T, uin
 }
 
 void BatchStream::plan_epoch() {
-  std::vector<const Sample*> order;
+  std::vector<StoredSample> order;
   for (size_t p = 0; p < corpus_.parts.size(); ++p) {
     const Corpus::Part& part = corpus_.parts[p];
     const double whole = std::floor(part.weight);
     Random draw{.seed = seed_, .stream = (epoch_ << 16) | (p + 1)};
-    for (const Sample& sample : part.samples) {
+    for (size_t i = 0; i < part.samples.size(); ++i) {
       const auto copies = static_cast<int64_t>(whole) + (draw.uniform() < part.weight - whole ? 1 : 0);
-      if (sample.ids.size() > 1) order.insert(order.end(), static_cast<size_t>(copies), &sample);
+      if (part.samples[i].size() > 1) order.insert(order.end(), static_cast<size_t>(copies), part.samples[i]);
     }
   }
   Random shuffle{.seed = seed_, .stream = epoch_ << 16};
@@ -56,8 +55,8 @@ void BatchStream::plan_epoch() {
   // Best fit among the open rows; when none has room, the fullest is closed.
   rows_.clear();
   std::vector<std::pair<int64_t, Row>> open;  // (free tokens, samples)
-  for (const Sample* sample : order) {
-    const auto need = static_cast<int64_t>(sample->ids.size()) - 1;
+  for (const StoredSample& sample : order) {
+    const auto need = static_cast<int64_t>(sample.size()) - 1;
     std::pair<int64_t, Row>* best = nullptr;
     for (auto& row : open) {
       if (row.first >= need && (!best || row.first < best->first)) best = &row;
@@ -82,10 +81,10 @@ void BatchStream::fill_row(Batch& batch, int64_t row, const Row& samples) const 
   auto at = static_cast<size_t>(row * T_);
   const auto end = static_cast<size_t>((row + 1) * T_);
   int32_t segment = 0;
-  for (const Sample* sample : samples) {
-    for (size_t i = 0; i + 1 < sample->ids.size(); ++i, ++at) {
-      batch.tokens[at] = sample->ids[i];
-      batch.targets[at] = sample->counted[i + 1] ? sample->ids[i + 1] : -100;
+  for (const StoredSample& sample : samples) {
+    for (size_t i = 0; i + 1 < sample.size(); ++i, ++at) {
+      batch.tokens[at] = sample.id(i);
+      batch.targets[at] = sample.counted(i + 1) ? sample.id(i + 1) : -100;
       batch.positions[at] = static_cast<int32_t>(i);
       batch.segments[at] = segment;
     }
@@ -111,6 +110,14 @@ Result<Batch> BatchStream::next() {
     fill_row(batch, row, rows_[next_row_++]);
   }
   return batch;
+}
+
+int64_t BatchStream::filled_tokens() const {
+  int64_t tokens = 0;
+  for (const Row& row : rows_) {
+    for (const StoredSample& sample : row) tokens += static_cast<int64_t>(sample.size()) - 1;
+  }
+  return tokens;
 }
 
 Json BatchStream::state() const { return {{"epoch", epoch_}, {"row", next_row_}, {"rows", rows_.size()}}; }

@@ -22,7 +22,7 @@ struct Batch {
 // Samples of a run with how often each file's are seen per epoch (0.5: every other one, drawn anew each epoch; 3: three times).
 struct Corpus {
   struct Part {
-    std::vector<Sample> samples;
+    SampleStore samples;
     double weight = 1;
   };
   std::vector<Part> parts;
@@ -43,9 +43,11 @@ class BatchStream {
   // Up to `limit` batches of the first epoch, for validation; the last may be padded with empty rows.
   std::vector<Batch> first_batches(int64_t limit);
   int64_t rows_per_epoch() const { return static_cast<int64_t>(rows_.size()); }
+  // Tokens of this epoch's rows that are not padding.
+  int64_t filled_tokens() const;
 
  private:
-  using Row = std::vector<const Sample*>;
+  using Row = std::vector<StoredSample>;
   BatchStream() = default;
   void plan_epoch();  // fills rows_ from (seed_, epoch_)
   void fill_row(Batch& batch, int64_t row, const Row& samples) const;

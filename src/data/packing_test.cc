@@ -26,6 +26,8 @@ std::vector<Sample> numbered(int32_t n, int64_t T, int32_t first = 1) {
   return samples;
 }
 
+Corpus::Part part_of(const std::vector<Sample>& samples, double weight) { return {SampleStore::of(samples).value(), weight}; }
+
 BatchStream stream_of(Corpus corpus, int64_t B, int64_t T, uint64_t seed) {
   auto stream = BatchStream::create(std::move(corpus), B, T, seed);
   OWLET_CHECK(stream.ok(), "{}", stream.error().message);
@@ -42,7 +44,7 @@ std::vector<int32_t> flat(const Batch& batch) {
 TEST(BatchStream, AnEpochHoldsEveryTokenOnce) {
   constexpr int64_t kT = 24;
   const auto samples = numbered(200, kT);
-  BatchStream stream = stream_of({{{samples, 1}}}, 1, kT, 9);
+  BatchStream stream = stream_of({{part_of(samples, 1)}}, 1, kT, 9);
   std::map<int32_t, int> seen_tokens, seen_targets;
   for (int64_t row = 0; row < stream.rows_per_epoch(); ++row) {
     const Batch batch = *stream.next();
@@ -61,7 +63,7 @@ TEST(BatchStream, AnEpochHoldsEveryTokenOnce) {
 
 TEST(BatchStream, PositionsAndSegmentsFollowTheSamples) {
   constexpr int64_t kT = 24;
-  BatchStream stream = stream_of({{{numbered(100, kT), 1}}}, 2, kT, 1);
+  BatchStream stream = stream_of({{part_of(numbered(100, kT), 1)}}, 2, kT, 1);
   for (int n = 0; n < 20; ++n) {
     const Batch batch = *stream.next();
     for (int64_t row = 0; row < batch.B; ++row) {
@@ -87,12 +89,12 @@ TEST(BatchStream, LittleIsPadding) {
   const auto samples = numbered(2000, 30);
   int64_t needed = 0;
   for (const Sample& sample : samples) needed += static_cast<int64_t>(sample.ids.size()) - 1;
-  BatchStream stream = stream_of({{{samples, 1}}}, 1, kT, 1);
+  BatchStream stream = stream_of({{part_of(samples, 1)}}, 1, kT, 1);
   EXPECT_LT(stream.rows_per_epoch() * kT, needed * 105 / 100);
 }
 
 TEST(BatchStream, ResumesExactlyAnywhere) {
-  const Corpus corpus{{{numbered(60, 16), 1.5}, {numbered(30, 16, 500), 0.5}}};
+  const Corpus corpus{{part_of(numbered(60, 16), 1.5), part_of(numbered(30, 16, 500), 0.5)}};
   BatchStream whole = stream_of(corpus, 3, 16, 77);
   std::vector<Json> states;
   std::vector<std::vector<int32_t>> batches;
@@ -110,7 +112,7 @@ TEST(BatchStream, ResumesExactlyAnywhere) {
 }
 
 TEST(BatchStream, SeedsAndEpochsDiffer) {
-  const Corpus corpus{{{numbered(80, 16), 1}}};
+  const Corpus corpus{{part_of(numbered(80, 16), 1)}};
   BatchStream a = stream_of(corpus, 2, 16, 1), b = stream_of(corpus, 2, 16, 2);
   const auto first = flat(*a.next());
   EXPECT_NE(first, flat(*b.next()));
@@ -119,7 +121,7 @@ TEST(BatchStream, SeedsAndEpochsDiffer) {
 }
 
 TEST(BatchStream, WeightsSayHowOftenAFileIsSeen) {
-  BatchStream stream = stream_of({{{numbered(400, 8), 0.5}, {numbered(400, 8, 1000), 3}}}, 1, 8, 3);
+  BatchStream stream = stream_of({{part_of(numbered(400, 8), 0.5), part_of(numbered(400, 8, 1000), 3)}}, 1, 8, 3);
   std::map<int32_t, int> starts;
   for (int64_t row = 0; row < stream.rows_per_epoch(); ++row) {
     const Batch batch = *stream.next();
@@ -139,9 +141,9 @@ TEST(BatchStream, WeightsSayHowOftenAFileIsSeen) {
 }
 
 TEST(BatchStream, RefusesWhatDoesNotFitOrIsNotThere) {
-  EXPECT_FALSE(BatchStream::create({{{numbered(20, 30), 1}}}, 1, 16, 0).ok());
+  EXPECT_FALSE(BatchStream::create({{part_of(numbered(20, 30), 1)}}, 1, 16, 0).ok());
   EXPECT_FALSE(BatchStream::create({}, 1, 16, 0).ok());
-  BatchStream stream = stream_of({{{numbered(20, 16), 1}}}, 1, 16, 0);
+  BatchStream stream = stream_of({{part_of(numbered(20, 16), 1)}}, 1, 16, 0);
   for (const char* bad :
        {"{}", R"({"epoch": 0, "row": 0, "rows": 3})", R"({"epoch": 0, "row": -1, "rows": 20})", "[]"}) {
     EXPECT_FALSE(stream.restore(*parse_json(bad)).ok()) << bad;
@@ -150,7 +152,7 @@ TEST(BatchStream, RefusesWhatDoesNotFitOrIsNotThere) {
 
 TEST(BatchStream, ValidationIsTheFirstEpochWithItsBytes) {
   const Tokenizer tokenizer = byte_tokenizer();
-  Corpus corpus{{{text_samples("Hello, owlet.", tokenizer, kTextEnd, 9), 1}}};
+  Corpus corpus{{part_of(text_samples("Hello, owlet.", tokenizer, kTextEnd, 9), 1)}};
   BatchStream stream = stream_of(std::move(corpus), 4, 8, 0);
   const auto batches = stream.first_batches(100);
   ASSERT_EQ(batches.size(), 1u);

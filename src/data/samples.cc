@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/file.h"
+#include "core/random.h"
 #include "core/thread_pool.h"
 
 namespace owlet {
@@ -15,50 +16,16 @@ struct ChatTurn {
   std::string answer;
 };
 
-// Four-byte characters from U+1F000 on, and the older symbols that are drawn in colour.
-size_t emoji_length(std::string_view rest) {
-  const auto byte = [&](size_t i) { return i < rest.size() ? static_cast<uint8_t>(rest[i]) : uint8_t{0}; };
-  if (byte(0) == 0xf0 && byte(1) == 0x9f && rest.size() >= 4) return 4;
-  const uint32_t code = (byte(0) & 0x0fu) << 12 | (byte(1) & 0x3fu) << 6 | (byte(2) & 0x3fu);
-  const bool three = (byte(0) & 0xf0) == 0xe0 && rest.size() >= 3;
-  return three && ((code >= 0x2600 && code <= 0x27bf) || code == 0xfe0f || code == 0x200d) ? 3 : 0;
-}
-
-Error bad_chat(std::string_view why) { return make_error(ErrorCode::kInvalidArgument, "not a chat: {}", why); }
-
 // Messages in pairs; a system message is said at the head of the first question.
-Result<std::vector<ChatTurn>> turns_of_messages(const Json& messages) {
+std::vector<ChatTurn> turns_of(const std::vector<ChatMessage>& messages) {
   std::vector<ChatTurn> turns;
   std::string question;
-  for (const Json& message : messages) {
-    OWLET_ASSIGN(const std::string role, get_string(message, "role"));
-    OWLET_ASSIGN(const std::string content, get_string(message, "content"));
-    if (role == "assistant") {
-      const bool thinks = message.contains("thinking") && message["thinking"].is_string();
-      turns.push_back({std::exchange(question, {}), thinks ? message["thinking"].get<std::string>() : "", content});
-    } else if (role == "user" || role == "system") {
-      question += (question.empty() ? "" : "\n") + content;
+  for (const ChatMessage& message : messages) {
+    if (message.role == "assistant") {
+      turns.push_back({std::exchange(question, {}), message.thinking, message.content});
     } else {
-      return bad_chat(fmt::format("the role '{}'", role));
+      question += (question.empty() ? "" : "\n") + message.content;
     }
-  }
-  return turns;
-}
-
-Result<std::vector<ChatTurn>> turns_of_data(const Json& data) {
-  constexpr std::string_view kOpen = "<think>", kClose = "</think>";
-  std::vector<ChatTurn> turns;
-  for (size_t i = 0; i + 1 < data.size(); i += 2) {
-    if (!data[i].is_string() || !data[i + 1].is_string()) return bad_chat("'data' must hold texts");
-    ChatTurn turn{.question = clean_question(data[i].get<std::string>()), .thought = {}, .answer = {}};
-    std::string answer = data[i + 1].get<std::string>();
-    const size_t close = answer.find(kClose);
-    if (answer.starts_with(kOpen) && close != std::string::npos) {
-      turn.thought = clean_question(answer.substr(kOpen.size(), close - kOpen.size()));
-      answer.erase(0, close + kClose.size());
-    }
-    turn.answer = clean_answer(answer);
-    turns.push_back(std::move(turn));
   }
   return turns;
 }
@@ -107,33 +74,6 @@ Sample sample_of(const std::vector<ChatTurn>& turns, size_t last, const Tokenize
 
 }  // namespace
 
-std::string clean_question(std::string_view text) {
-  std::string out;
-  for (size_t at = 0; at < text.size();) {
-    const std::string_view rest = text.substr(at);
-    if (rest.starts_with("**")) {
-      at += 2;
-    } else if (rest[0] == '#' && (at == 0 || text[at - 1] == '\n')) {
-      at = std::min(text.find_first_not_of('#', at), text.size());
-    } else if (const size_t length = emoji_length(rest); length > 0) {
-      at += length;
-    } else {
-      out += text[at++];
-    }
-  }
-  return out;
-}
-
-std::string clean_answer(std::string_view text) {
-  std::string out = clean_question(text);
-  const size_t last = out.find_last_not_of(" \t\n\r");
-  const size_t end = out.find_last_of(".!?");
-  if (end != std::string::npos && last != std::string::npos && end < last && out.find_first_of("\"')]}`", end) > last) {
-    out.resize(end + 1);
-  }
-  return out;
-}
-
 Result<ChatTokens> ChatTokens::find(const Tokenizer& tokenizer) {
   ChatTokens tokens;
   const std::pair<const char*, int32_t*> names[] = {{"<q_end>", &tokens.q_end},
@@ -150,23 +90,44 @@ Result<ChatTokens> ChatTokens::find(const Tokenizer& tokenizer) {
   return tokens;
 }
 
-Result<std::vector<Sample>> chat_samples(const Json& chat, const Tokenizer& tokenizer, const ChatTokens& tokens,
-                                         size_t max_tokens) {
-  const bool homemade = chat.is_object() && chat.contains("data");
-  const char* key = homemade ? "data" : "messages";
-  if (!chat.is_object() || !chat.contains(key) || !chat[key].is_array()) {
-    return bad_chat("expected a list called 'messages' or 'data'");
-  }
-  OWLET_ASSIGN(const auto turns, homemade ? turns_of_data(chat[key]) : turns_of_messages(chat[key]));
+std::vector<Sample> chat_samples(const Example& chat, const Tokenizer& tokenizer, const ChatTokens& tokens, size_t max_tokens) {
+  const std::vector<ChatTurn> turns = turns_of(chat.messages);
   std::vector<Sample> samples;
   for (size_t i = 0; i < turns.size(); ++i) {
-    samples.push_back(sample_of(turns, i, tokenizer, tokens, !homemade, max_tokens));
+    samples.push_back(sample_of(turns, i, tokenizer, tokens, chat.kind != Example::Kind::kHomemade, max_tokens));
   }
   return samples;
 }
 
-std::vector<Sample> text_samples(std::string_view text, const Tokenizer& tokenizer, int32_t end, size_t max_tokens) {
-  std::vector<int32_t> ids = tokenizer.encode(text);
+Result<std::vector<Sample>> template_samples(const std::vector<ChatMessage>& messages, const Tokenizer& tokenizer,
+                                             const ChatTemplate& chat_template, size_t max_tokens) {
+  std::vector<Sample> samples;
+  for (size_t i = 0; i < messages.size(); ++i) {
+    if (messages[i].role != "assistant") continue;
+    const std::vector<ChatMessage> before(messages.begin(), messages.begin() + static_cast<std::ptrdiff_t>(i)),
+        whole(messages.begin(), messages.begin() + static_cast<std::ptrdiff_t>(i) + 1);
+    OWLET_ASSIGN(const auto prompt, encode_chat(tokenizer, chat_template, before, true));
+    OWLET_ASSIGN(auto ids, encode_chat(tokenizer, chat_template, whole, false));
+    // What the template writes differently once there is an answer belongs to it.
+    const auto given = std::mismatch(prompt.begin(), prompt.end(), ids.begin(), ids.end()).second - ids.begin();
+    Sample sample{std::move(ids), {}};
+    sample.counted.assign(sample.ids.size(), 1);
+    std::fill_n(sample.counted.begin(), given, uint8_t{0});
+    if (sample.ids.size() > max_tokens) {
+      sample.ids.resize(max_tokens);
+      sample.counted.resize(max_tokens);
+    }
+    samples.push_back(std::move(sample));
+  }
+  return samples;
+}
+
+namespace {
+
+// Some text of a document, in samples that overlap by one token. `begins`: the document begins with it; `end` follows it where it is not
+// negative.
+std::vector<Sample> piece_samples(std::string_view text, const Tokenizer& tokenizer, bool begins, int32_t end, size_t max_tokens) {
+  std::vector<int32_t> ids = tokenizer.encode(text, {.add_special = begins});
   if (end >= 0) ids.push_back(end);
   std::vector<Sample> samples;
   for (size_t begin = 0; begin + 1 < ids.size(); begin += max_tokens - 1) {
@@ -178,51 +139,105 @@ std::vector<Sample> text_samples(std::string_view text, const Tokenizer& tokeniz
   return samples;
 }
 
+}  // namespace
+
+std::vector<Sample> text_samples(std::string_view text, const Tokenizer& tokenizer, int32_t end, size_t max_tokens) {
+  return piece_samples(text, tokenizer, true, end, max_tokens);
+}
+
 namespace {
 
+// A text whose end is learnt, ended by `end`.
+Sample completion_sample(const Example& example, const Tokenizer& tokenizer, int32_t end, size_t max_tokens) {
+  Builder builder(tokenizer);
+  for (const int32_t id : tokenizer.encode(example.text)) builder.token(id, false);
+  builder.text(example.completion, true);
+  if (end >= 0) builder.token(end, true);
+  return builder.take(max_tokens);
+}
+
 // The samples of one line of JSON.
-Result<std::vector<Sample>> line_samples(std::string_view line, const Tokenizer& tokenizer, int32_t end, size_t max_tokens) {
+Result<std::vector<Sample>> line_samples(std::string_view line, const Tokenizer& tokenizer, int32_t end, const LoadOptions& options) {
   if (line.empty()) return std::vector<Sample>();
+  if (options.held_out > 0 && is_held_out(line, options.held_out) != options.take_held_out) return std::vector<Sample>();
   OWLET_ASSIGN(const Json value, parse_json(line));
-  if (value.contains("text")) {
-    OWLET_ASSIGN(const std::string text, get_string(value, "text"));
-    return text_samples(text, tokenizer, end, max_tokens);
-  }
-  OWLET_ASSIGN(const ChatTokens tokens, ChatTokens::find(tokenizer));
-  return chat_samples(value, tokenizer, tokens, max_tokens);
+  OWLET_ASSIGN(const Example example, read_example(value));
+  if (example.kind == Example::Kind::kText) return text_samples(example.text, tokenizer, end, options.max_tokens);
+  if (example.kind == Example::Kind::kCompletion) return std::vector{completion_sample(example, tokenizer, end, options.max_tokens)};
+  const auto tokens = ChatTokens::find(tokenizer);
+  if (tokens.ok()) return chat_samples(example, tokenizer, *tokens, options.max_tokens);
+  if (!options.chat_template) return tokens.error();
+  return template_samples(example.messages, tokenizer, *options.chat_template, options.max_tokens);
 }
 
 }  // namespace
 
-Result<std::vector<Sample>> load_samples(const fs::path& file, const Tokenizer& tokenizer, size_t max_tokens) {
-  constexpr size_t kBlockBytes = size_t{16} << 20;  // of lines that are worked on at once, by all threads
-  OWLET_ASSIGN(LineReader reader, LineReader::open(file));
+bool is_held_out(std::string_view line, double share) {
+  uint64_t hash = 14695981039346656037u;  // FNV-1a, mixed once more: its high bits alone are poor
+  for (const char c : line) hash = (hash ^ static_cast<uint8_t>(c)) * 1099511628211u;
+  return Random{.seed = hash}.uniform() < share;
+}
+
+namespace {
+
+// What one thread works on: a line of JSON, or some lines of a document.
+struct Piece {
+  std::string text;
+  bool begins = true;  // the document begins, and ends, with it
+  bool ends = true;
+};
+
+class PieceReader {
+ public:
+  PieceReader(LineReader reader, bool json) : reader_(std::move(reader)), json_(json) {}
+
+  // The next pieces that are worked on at once, by all threads; none at the end.
+  Result<std::vector<Piece>> next() {
+    constexpr size_t kBlockBytes = size_t{16} << 20, kPieceBytes = size_t{1} << 20;
+    std::vector<Piece> pieces;
+    std::string line;
+    for (size_t bytes = 0; bytes < kBlockBytes && !done_;) {
+      OWLET_ASSIGN(const bool more, reader_.next(line));
+      done_ = !more;
+      bytes += line.size();
+      if (json_ && more) pieces.push_back({std::move(line)});
+      if (json_) continue;
+      if (done_ || document_.size() >= kPieceBytes) pieces.push_back({std::exchange(document_, {}), std::exchange(begins_, false), done_});
+      if (more) document_ += line + "\n";
+    }
+    return pieces;
+  }
+
+ private:
+  LineReader reader_;
+  bool json_, begins_ = true, done_ = false;
+  std::string document_;  // lines that are not yet a piece
+};
+
+}  // namespace
+
+Result<SampleStore> load_samples(const fs::path& file, const Tokenizer& tokenizer, const LoadOptions& options) {
+  OWLET_ASSIGN(LineReader lines, LineReader::open(file));
+  OWLET_ASSIGN(SampleWriter kept, SampleWriter::create());
   const bool json = file.string().find(".jsonl") != std::string::npos;
   const int32_t end = tokenizer.id_of("<text_end>") >= 0 ? tokenizer.id_of("<text_end>") : tokenizer.eos();
+  PieceReader reader(std::move(lines), json);
   ThreadPool pool;
-  std::vector<Sample> all;
-  std::vector<std::string> lines;
-  std::string line, document;
-  size_t bytes = 0;
   for (int64_t first = 1;;) {
-    OWLET_ASSIGN(const bool more, reader.next(line));
-    if (!more && !json) return text_samples(document, tokenizer, end, max_tokens);
-    if (!json) document += line + "\n";
-    if (!json) continue;
-    bytes += line.size();
-    if (more) lines.push_back(std::move(line));
-    if (more && bytes < kBlockBytes) continue;
-    std::vector<Result<std::vector<Sample>>> made(lines.size(), std::vector<Sample>());
-    pool.parallel_for(static_cast<int64_t>(lines.size()), 1, [&](int64_t begin, int64_t stop) {
-      for (auto i = static_cast<size_t>(begin); i < static_cast<size_t>(stop); ++i) made[i] = line_samples(lines[i], tokenizer, end, max_tokens);
+    OWLET_ASSIGN(const std::vector<Piece> pieces, reader.next());
+    if (pieces.empty()) return std::move(kept).finish();
+    std::vector<Result<std::vector<Sample>>> made(pieces.size(), std::vector<Sample>());
+    pool.parallel_for(static_cast<int64_t>(pieces.size()), 1, [&](int64_t begin, int64_t stop) {
+      for (auto i = static_cast<size_t>(begin); i < static_cast<size_t>(stop); ++i) {
+        if (json) made[i] = line_samples(pieces[i].text, tokenizer, end, options);
+        else made[i] = piece_samples(pieces[i].text, tokenizer, pieces[i].begins, pieces[i].ends ? end : -1, options.max_tokens);
+      }
     });
     for (auto& samples : made) {
       if (!samples.ok()) return std::move(samples).error().in(fmt::format("{}:{}", file.string(), first + (&samples - made.data())));
-      std::move(samples->begin(), samples->end(), std::back_inserter(all));
+      for (const Sample& sample : *samples) OWLET_TRY(kept.add(sample));
     }
-    if (!more) return all;
-    first += static_cast<int64_t>(std::exchange(lines, {}).size());
-    bytes = 0;
+    first += static_cast<int64_t>(pieces.size());
   }
 }
 

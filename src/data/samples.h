@@ -6,16 +6,11 @@
 #include <string>
 #include <vector>
 
-#include "core/json.h"
+#include "data/example.h"
+#include "data/sample_store.h"
 #include "tokenizer/tokenizer.h"
 
 namespace owlet {
-
-// counted[i]: whether predicting ids[i] counts in the loss.
-struct Sample {
-  std::vector<int32_t> ids;
-  std::vector<uint8_t> counted;
-};
 
 // The control tokens of the homemade family, by name in the vocabulary. A chat is
 //   question <q_end> <think_start> thought <think_end> answer <a_end> question <q_end> …
@@ -29,23 +24,30 @@ struct ChatTokens {
   static Result<ChatTokens> find(const Tokenizer& tokenizer);
 };
 
-// One sample for each of the assistant's turns, with what was said before it; loss on that answer and its thought only.
-//   {"messages": [{"role", "content", "thinking"?} …]}     the decision to think counts in the loss
-//   {"data": [question, answer, …]}, thoughts as <think>…</think> in the answer: the homemade form, with its clean-up (bold and
-//   heading marks and emoji dropped, an answer's unfinished last sentence dropped); a thought's opening is given, not learnt
-// Samples are cut to max_tokens.
-Result<std::vector<Sample>> chat_samples(const Json& chat, const Tokenizer& tokenizer, const ChatTokens& tokens,
-                                         size_t max_tokens);
+// One sample for each of the assistant's turns, with what was said before it; loss on that answer and its thought only. The decision to
+// think counts in the loss; of the homemade form a thought's opening is given, not learnt. Samples are cut to max_tokens.
+std::vector<Sample> chat_samples(const Example& chat, const Tokenizer& tokenizer, const ChatTokens& tokens, size_t max_tokens);
+
+// The same for a model with a chat template of its own: what it writes from where the answer begins counts.
+Result<std::vector<Sample>> template_samples(const std::vector<ChatMessage>& messages, const Tokenizer& tokenizer,
+                                             const ChatTemplate& chat_template, size_t max_tokens);
 
 // A document, every token counted, ended by `end` (none where it is negative), in pieces of at most max_tokens that overlap by one
 // token, so that each token is predicted once.
 std::vector<Sample> text_samples(std::string_view text, const Tokenizer& tokenizer, int32_t end, size_t max_tokens);
 
-// All samples of a file, in its order: .txt is one document; .jsonl holds documents {"text"}, or chats; .zst too.
-Result<std::vector<Sample>> load_samples(const std::filesystem::path& file, const Tokenizer& tokenizer, size_t max_tokens);
+struct LoadOptions {
+  size_t max_tokens = 0;                        // of a sample
+  const ChatTemplate* chat_template = nullptr;  // for tokenizers without the homemade family's control tokens
+  double held_out = 0;                          // share of the lines that are for validation, by their hash; 0: all are taken
+  bool take_held_out = false;                   // those, or the others
+};
 
-// The homemade family's clean-up, for a question and for an answer.
-std::string clean_question(std::string_view text);
-std::string clean_answer(std::string_view text);
+// All samples of a file, in its order: .jsonl holds the shapes of example.h, anything else is one document; .zst too. It is read once, in
+// constant memory: lines are worked on in blocks, a document in pieces that end where a line does.
+Result<SampleStore> load_samples(const std::filesystem::path& file, const Tokenizer& tokenizer, const LoadOptions& options);
+
+// Whether a line falls among the held-out share: a matter of the line alone, wherever it stands.
+bool is_held_out(std::string_view line, double share);
 
 }  // namespace owlet

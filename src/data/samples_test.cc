@@ -15,10 +15,9 @@ namespace fs = std::filesystem;
 std::vector<Sample> samples_of(const char* json, size_t max_tokens = 4096) {
   const Tokenizer tokenizer = byte_tokenizer();
   const auto tokens = ChatTokens::find(tokenizer);
-  const auto chat = parse_json(json);
-  const auto samples = chat_samples(*chat, tokenizer, *tokens, max_tokens);
-  EXPECT_TRUE(samples.ok()) << samples.error().to_string();
-  return *samples;
+  const auto chat = read_example(*parse_json(json));
+  EXPECT_TRUE(chat.ok()) << chat.error().to_string();
+  return chat_samples(*chat, tokenizer, *tokens, max_tokens);
 }
 
 // The sample as one string: control tokens in brackets, what is learnt in upper case.
@@ -36,6 +35,17 @@ std::string drawn(const Sample& sample) {
   }
   return out;
 }
+
+Sample copy_of(const StoredSample& stored) {
+  Sample sample;
+  for (size_t i = 0; i < stored.size(); ++i) {
+    sample.ids.push_back(stored.id(i));
+    sample.counted.push_back(stored.counted(i));
+  }
+  return sample;
+}
+
+std::string drawn(const StoredSample& stored) { return drawn(copy_of(stored)); }
 
 TEST(ChatSamples, LearnTheAnswerAndItsThought) {
   const auto samples = samples_of(R"({"messages": [{"role": "user", "content": "hi"},
@@ -73,13 +83,58 @@ TEST(ChatSamples, AreCutToTheLimit) {
 }
 
 TEST(ChatSamples, WhatIsNoChatIsRefused) {
-  const Tokenizer tokenizer = byte_tokenizer();
-  const auto tokens = ChatTokens::find(tokenizer);
   for (const char* bad :
        {"{}", "[]", "3", R"({"messages": 3})", R"({"messages": [3]})", R"({"messages": [{"role": "user"}]})",
-        R"({"messages": [{"role": "judge", "content": "x"}]})", R"({"data": [1, 2]})"}) {
-    EXPECT_FALSE(chat_samples(*parse_json(bad), tokenizer, *tokens, 100).ok()) << bad;
+        R"({"messages": [{"role": "judge", "content": "x"}]})", R"({"data": [1, 2]})", R"({"data": 3})",
+        R"({"conversations": [{"from": "human"}]})", R"({"instruction": "x"})", R"({"completion": "x"})", R"({"conversations": {}})",
+        R"({"messages": [{"role": "user", "content": [{"type": "image_url"}]}]})", R"({"instruction": "a", "output": "b", "history": ["x"]})"}) {
+    EXPECT_FALSE(read_example(*parse_json(bad)).ok()) << bad;
   }
+}
+
+TEST(ChatSamples, ComeInTheShapesThatPeopleHave) {
+  const std::string want = "s\na[q_end]b[a_end]c[q_end]D[A_END]";
+  for (const char* shape :
+       {R"({"messages": [{"role": "developer", "content": "s"}, {"role": "user", "content": [{"type": "text", "text": "a"}]},
+            {"role": "assistant", "content": "b"}, {"role": "user", "content": "c"}, {"role": "assistant", "content": "d"}]})",
+        R"({"conversations": [{"from": "system", "value": "s"}, {"from": "human", "value": "a"}, {"from": "gpt", "value": "b"},
+            {"from": "user", "value": "c"}, {"from": "assistant", "value": "d"}]})",
+        R"({"instruction": "c", "input": "", "output": "d", "system": "s", "history": [["a", "b"]]})"}) {
+    const auto samples = samples_of(shape);
+    ASSERT_EQ(samples.size(), 2u) << shape;
+    EXPECT_EQ(drawn(samples[1]), want) << shape;
+  }
+  EXPECT_EQ(drawn(samples_of(R"({"instruction": "c", "input": "x", "output": "d"})")[0]), "c\n\nx[q_end]D[A_END]");
+}
+
+TEST(ChatSamples, OfAModelsOwnTemplateCountFromWhereTheAnswerBegins) {
+  const Tokenizer tokenizer = byte_tokenizer();
+  const auto chat_template = ChatTemplate::parse(
+      "{% for m in messages %}{{ m.role }}:{{ m.content }}<a_end>{% endfor %}{% if add_generation_prompt %}assistant:{% endif %}");
+  ASSERT_TRUE(chat_template.ok());
+  const std::vector<ChatMessage> messages{{"user", "a", ""}, {"assistant", "b", ""}, {"user", "<a_end>", ""}, {"assistant", "d", ""}};
+  const auto samples = template_samples(messages, tokenizer, *chat_template, 100);
+  ASSERT_TRUE(samples.ok());
+  ASSERT_EQ(samples->size(), 2u);
+  EXPECT_EQ(drawn((*samples)[0]), "user:a[a_end]assistant:B[A_END]");
+  EXPECT_EQ(drawn((*samples)[1]), "user:a[a_end]assistant:b[a_end]user:<a_end>[a_end]assistant:D[A_END]");
+}
+
+TEST(HeldOut, IsAShareOfTheLinesByTheirHash) {
+  int held_out = 0;
+  for (int i = 0; i < 5000; ++i) held_out += is_held_out(fmt::format("line {}", i), 0.1);
+  EXPECT_NEAR(held_out, 500, 90);
+  const fs::path dir = fs::path(testing::TempDir()) / "owlet_held_out_test";
+  fs::create_directories(dir);
+  std::string lines;
+  for (int i = 0; i < 200; ++i) lines += fmt::format("{{\"prompt\": \"{}\", \"completion\": \"b\"}}\n", i);
+  ASSERT_TRUE(write_file(dir / "lines.jsonl", lines).ok());
+  const Tokenizer tokenizer = byte_tokenizer();
+  const auto valid = load_samples(dir / "lines.jsonl", tokenizer, {.max_tokens = 100, .held_out = 0.2, .take_held_out = true});
+  const auto train = load_samples(dir / "lines.jsonl", tokenizer, {.max_tokens = 100, .held_out = 0.2});
+  EXPECT_EQ(valid->size() + train->size(), 200u);
+  EXPECT_NEAR(static_cast<double>(valid->size()), 40, 25);
+  EXPECT_EQ(drawn((*load_samples(dir / "lines.jsonl", tokenizer, {.max_tokens = 100}))[0]), "0B[TEXT_END]");
 }
 
 TEST(CleanUp, OfTheHomemadeForm) {
@@ -120,23 +175,69 @@ TEST(LoadSamples, ReadsTextsAndChatsAndSaysWhichLineIsBad) {
                          "{\"text\": \"abc\"}\n\n{\"messages\": [{\"role\": \"user\", \"content\": \"q\"}, "
                          "{\"role\": \"assistant\", \"content\": \"a\"}]}\n")
                   .ok());
-  const auto mixed = load_samples(dir / "mixed.jsonl", tokenizer, 100);
+  const auto mixed = load_samples(dir / "mixed.jsonl", tokenizer, {.max_tokens = 100});
   ASSERT_TRUE(mixed.ok()) << mixed.error().to_string();
   ASSERT_EQ(mixed->size(), 2u);
   EXPECT_EQ(drawn((*mixed)[0]), "ABC[TEXT_END]");
   EXPECT_EQ(drawn((*mixed)[1]), "q[q_end]A[A_END]");
 
   ASSERT_TRUE(write_file(dir / "plain.txt", "one\ntwo\n").ok());
-  const auto plain = load_samples(dir / "plain.txt", tokenizer, 100);
+  const auto plain = load_samples(dir / "plain.txt", tokenizer, {.max_tokens = 100});
   EXPECT_EQ(drawn((*plain)[0]), "ONE\nTWO\n[TEXT_END]");
 
   ASSERT_TRUE(write_file(dir / "bad.jsonl", "{\"text\": \"abc\"}\n{\"text\": 3}\n").ok());
-  const auto bad = load_samples(dir / "bad.jsonl", tokenizer, 100);
+  const auto bad = load_samples(dir / "bad.jsonl", tokenizer, {.max_tokens = 100});
   ASSERT_FALSE(bad.ok());
   EXPECT_THAT(bad.error().message, testing::HasSubstr("bad.jsonl:2"));
-  EXPECT_FALSE(load_samples(dir / "absent.jsonl", tokenizer, 100).ok());
+  EXPECT_FALSE(load_samples(dir / "absent.jsonl", tokenizer, {.max_tokens = 100}).ok());
   ASSERT_TRUE(write_file(dir / "array.jsonl", "[]\n3\n").ok());
-  EXPECT_FALSE(load_samples(dir / "array.jsonl", tokenizer, 100).ok());
+  EXPECT_FALSE(load_samples(dir / "array.jsonl", tokenizer, {.max_tokens = 100}).ok());
+}
+
+TEST(LoadSamples, ALongDocumentIsReadInPiecesThatLoseNothing) {
+  const fs::path dir = fs::path(testing::TempDir()) / "owlet_long_document_test";
+  fs::create_directories(dir);
+  std::string text;
+  for (int line = 0; text.size() < (size_t{5} << 19); ++line) text += fmt::format("line {} of a long text\n", line);
+  ASSERT_TRUE(write_file(dir / "long.txt", text).ok());
+  const auto samples = load_samples(dir / "long.txt", byte_tokenizer(), {.max_tokens = 33});
+  ASSERT_TRUE(samples.ok());
+  // Samples overlap by one token, but where a piece begins.
+  std::string seen;
+  int64_t ends = 0, pieces = 0;
+  for (size_t s = 0; s < samples->size(); ++s) {
+    const StoredSample sample = (*samples)[s];
+    const bool begins = s == 0 || sample.id(0) != (*samples)[s - 1].id((*samples)[s - 1].size() - 1);
+    pieces += begins;
+    for (size_t i = begins ? 0 : 1; i < sample.size(); ++i) {
+      if (sample.id(i) == kTextEnd) ++ends;
+      else seen += static_cast<char>(sample.id(i) - kFirstByte);
+    }
+  }
+  EXPECT_TRUE(seen == text);
+  EXPECT_EQ(ends, 1);
+  EXPECT_EQ(pieces, 3);
+}
+
+TEST(SampleStore, GivesBackWhatWasAdded) {
+  std::vector<Sample> samples;
+  for (int32_t n = 0; n < 3000; ++n) {
+    Sample sample;
+    for (int32_t i = 0; i < n % 300; ++i) {
+      sample.ids.push_back(i % 7 == 0 ? INT32_MAX - n : n + i);
+      sample.counted.push_back((n + i) % 3 == 0);
+    }
+    samples.push_back(std::move(sample));
+  }
+  const auto store = SampleStore::of(samples);
+  ASSERT_TRUE(store.ok());
+  ASSERT_EQ(store->size(), samples.size());
+  for (size_t n = 0; n < samples.size(); ++n) {
+    const Sample back = copy_of((*store)[n]);
+    ASSERT_EQ(back.ids, samples[n].ids);
+    ASSERT_EQ(back.counted, samples[n].counted);
+  }
+  EXPECT_EQ(SampleStore::of({})->size(), 0u);
 }
 
 // What the homemade model's own fine-tuning builds from a chat: ids and loss mask.
@@ -153,13 +254,14 @@ TEST(Golden, HomemadeSamples) {
   const auto golden = parse_json(*read_file(dir / "samples.json"));
   const auto max_tokens = static_cast<size_t>(*get_int(*golden, "max_seq_len")) - 1;
   for (const Json& row : (*golden)["rows"]) {
-    const auto samples = chat_samples(row, *tokenizer, tokens, max_tokens);
-    ASSERT_TRUE(samples.ok()) << samples.error().to_string();
-    ASSERT_EQ(samples->size(), row["samples"].size());
-    for (size_t i = 0; i < samples->size(); ++i) {
-      EXPECT_EQ((*samples)[i].ids, row["samples"][i]["ids"].get<std::vector<int32_t>>())
+    const auto chat = read_example(row);
+    ASSERT_TRUE(chat.ok()) << chat.error().to_string();
+    const auto samples = chat_samples(*chat, *tokenizer, tokens, max_tokens);
+    ASSERT_EQ(samples.size(), row["samples"].size());
+    for (size_t i = 0; i < samples.size(); ++i) {
+      EXPECT_EQ(samples[i].ids, row["samples"][i]["ids"].get<std::vector<int32_t>>())
           << row["data"].dump();
-      EXPECT_EQ((*samples)[i].counted, row["samples"][i]["mask"].get<std::vector<uint8_t>>())
+      EXPECT_EQ(samples[i].counted, row["samples"][i]["mask"].get<std::vector<uint8_t>>())
           << row["data"].dump();
     }
   }

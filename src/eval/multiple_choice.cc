@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "core/file.h"
+
 namespace owlet {
 namespace {
 
@@ -45,6 +47,18 @@ ScoredSequence to_sequence(const ChoiceQuestion::Choice& choice, size_t max_toke
   sequence.tokens.erase(sequence.tokens.begin(), sequence.tokens.begin() + static_cast<std::ptrdiff_t>(cut));
   sequence.from -= cut;
   return sequence;
+}
+
+// The one underscore of a question that stands by itself: "___" to be named and "CO_{2}" are text.
+size_t find_blank(std::string_view query) {
+  const size_t at = query.find('_');
+  if (at == std::string_view::npos || query.find('_', at + 1) != std::string_view::npos) return std::string_view::npos;
+  const auto is_word = [&](size_t i) {
+    const char c = i < query.size() ? query[i] : ' ';
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '{';
+  };
+  const bool is_part = is_word(at + 1) || (at > 0 && is_word(at - 1));
+  return is_part ? std::string_view::npos : at;
 }
 
 template <class Key>
@@ -124,7 +138,7 @@ Result<ChoiceQuestion> tokenize_question(const Json& line, const Tokenizer& toke
       return make_error(ErrorCode::kInvalidArgument, "'gold' is {}; there are {} choices", gold, choices.size());
     }
     question.gold = static_cast<size_t>(gold);
-    const size_t blank = query.find('_');
+    const size_t blank = find_blank(query);
     for (const Json& choice : choices) {
       if (!choice.is_string()) return make_error(ErrorCode::kInvalidArgument, "'choices' must hold texts");
       const auto text = choice.get<std::string>();
@@ -142,6 +156,25 @@ Result<ChoiceQuestion> tokenize_question(const Json& line, const Tokenizer& toke
     if (choice.continuation.empty()) return make_error(ErrorCode::kInvalidArgument, "a choice is empty");
   }
   return question;
+}
+
+Result<std::vector<ChoiceQuestion>> load_questions(const std::filesystem::path& file, const Tokenizer& tokenizer, int64_t limit) {
+  OWLET_ASSIGN(LineReader reader, LineReader::open(file));
+  std::vector<ChoiceQuestion> questions;
+  std::string text;
+  for (int64_t line = 1; limit == 0 || static_cast<int64_t>(questions.size()) < limit; ++line) {
+    OWLET_ASSIGN(const bool more, reader.next(text));
+    if (!more) break;
+    if (text.empty()) continue;
+    const auto at = [&](Error error) { return std::move(error).in(fmt::format("{}:{}", file.string(), line)); };
+    const auto parsed = parse_json(text);
+    if (!parsed.ok()) return at(parsed.error());
+    auto question = tokenize_question(*parsed, tokenizer);
+    if (!question.ok()) return at(std::move(question).error());
+    questions.push_back(std::move(*question));
+  }
+  if (questions.empty()) return make_error(ErrorCode::kInvalidArgument, "{} holds no questions", file.string());
+  return questions;
 }
 
 }  // namespace owlet

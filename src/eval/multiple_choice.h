@@ -45,9 +45,12 @@ struct ChoiceReport {
 };
 ChoiceReport summarize(const std::vector<ChoiceQuestion>& questions, const std::vector<ChoiceScore>& scores);
 
-// Questions from a JSON line: {"query","choices","gold"}, where a "_" in the query is a blank that each choice fills (the
+// Questions from a JSON line: {"query","choices","gold"}, where a single "_" by itself in the query is a blank that each choice fills (the
 // words after it are scored, as the harness does for WinoGrande), or {"context","continuation"}, one choice that is right when
 // it is the model's own.
 Result<ChoiceQuestion> tokenize_question(const Json& line, const Tokenizer& tokenizer);
+
+// The first `limit` questions of a file, one a line; 0: all. ".zst" too. Errors name the line.
+Result<std::vector<ChoiceQuestion>> load_questions(const std::filesystem::path& file, const Tokenizer& tokenizer, int64_t limit);
 
 }  // namespace owlet

@@ -4,24 +4,10 @@
 #include <cmath>
 #include <limits>
 
+#include "generate/softmax.h"
+
 namespace owlet {
 namespace {
-
-// Probabilities of the candidates, in their order.
-class Softmax {
- public:
-  explicit Softmax(const Candidates& candidates) : best_(static_cast<double>(best_score(candidates))) {
-    for (const Candidate& c : candidates) total_ += weight(c);
-  }
-  double weight(const Candidate& c) const { return std::exp(static_cast<double>(c.score) - best_); }
-  double total() const { return total_; }
-  double probability(const Candidate& c) const { return weight(c) / total_; }
-  double log_probability(const Candidate& c) const { return static_cast<double>(c.score) - best_ - std::log(total_); }
-
- private:
-  double best_;
-  double total_ = 0;
-};
 
 double entropy_of(const Candidates& candidates, const Softmax& softmax) {
   double entropy = 0;
@@ -39,7 +25,7 @@ void cut_below(Candidates& candidates, const Softmax& softmax, double p) {
 
 }  // namespace
 
-float best_score(const Candidates& candidates) {
+float best_score(std::span<const Candidate> candidates) {
   return std::max_element(candidates.begin(), candidates.end(),
                           [](const Candidate& a, const Candidate& b) { return a.score < b.score; })
       ->score;

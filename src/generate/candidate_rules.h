@@ -18,7 +18,7 @@ using Candidates = std::vector<Candidate>;
 
 // Best first, the lowest id first among equals: a total order, so every sort and selection has one result.
 inline bool better(const Candidate& a, const Candidate& b) { return a.score != b.score ? a.score > b.score : a.id < b.id; }
-float best_score(const Candidates& candidates);
+float best_score(std::span<const Candidate> candidates);
 
 void scale_by_temperature(Candidates& candidates, double temperature);
 // Tokens whose score is within n standard deviations of the best (Tang et al. 2024); −infinity is no score.

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <condition_variable>
 #include <future>
+#include <map>
 #include <mutex>
 #include <thread>
 
@@ -11,11 +12,11 @@
 namespace owlet {
 namespace {
 
-double ms_between(Sequence::Clock::time_point from, Sequence::Clock::time_point to) {
-  return std::chrono::duration<double, std::milli>(to - from).count();
-}
+// Fewer are gone through sooner than other threads wake up.
+constexpr int64_t kLogitsWorthThreads = 4096;
 
-int64_t pages_for(int64_t n_tokens) { return (n_tokens + KvCache::kPageLen - 1) / KvCache::kPageLen; }
+// To whole pages.
+int64_t round_up(int64_t n_tokens) { return (n_tokens + KvCache::kPageLen - 1) / KvCache::kPageLen * KvCache::kPageLen; }
 
 EngineOptions resolved(EngineOptions options, const ModelConfig& config) {
   options.max_sequences = std::max<int64_t>(1, options.max_sequences);
@@ -23,42 +24,91 @@ EngineOptions resolved(EngineOptions options, const ModelConfig& config) {
   options.chunk_tokens = std::max<int64_t>(1, options.chunk_tokens);
   if (options.context_length <= 0) options.context_length = config.max_positions;
   options.context_length = std::min(options.context_length, config.max_positions);
+  if (options.kv_tokens <= 0) options.kv_tokens = options.max_sequences * round_up(options.context_length);
+  options.kv_tokens = round_up(std::max(options.kv_tokens, options.context_length));
   return options;
 }
 
-// The rows of a plan, laid end to end; the last row of each sequence that completes is an output.
+uint64_t id_of(const std::shared_ptr<const RequestAdapter>& adapter) { return adapter ? adapter->id : 0; }
+
+// Rows of one adapter stand together, so that they are computed together.
+void sort_by_adapter(std::vector<StepRows>& rows) {
+  std::sort(rows.begin(), rows.end(), [](const StepRows& a, const StepRows& b) {
+    const auto key = [](const Sequence& s) { return std::pair(id_of(s.request.adapter), s.rank); };
+    return key(*a.sequence) < key(*b.sequence);
+  });
+}
+
+// The rows of a plan, laid end to end. Logits are wanted of those that a token is chosen from, drafted ones too, and of a prompt's where its
+// log-probabilities are.
 RaggedBatch batch_of(const std::vector<StepRows>& plan) {
   RaggedBatch batch;
   for (const StepRows& rows : plan) {
     const Sequence& s = *rows.sequence;
     const int64_t begin = static_cast<int64_t>(batch.tokens_N.size());
-    for (int64_t i = 0; i < rows.n_rows; ++i) {
-      batch.tokens_N.push_back(s.tokens[static_cast<size_t>(s.n_cached + i)]);
-      batch.positions_N.push_back(static_cast<int32_t>(s.n_cached + i));
-    }
-    const int64_t end = begin + rows.n_rows;
+    const auto add = [&](int32_t token) {
+      batch.positions_N.push_back(static_cast<int32_t>(s.n_cached + static_cast<int64_t>(batch.tokens_N.size()) - begin));
+      batch.tokens_N.push_back(token);
+    };
+    for (int64_t i = 0; i < rows.n_rows; ++i) add(s.tokens[static_cast<size_t>(s.n_cached + i)]);
+    for (int64_t i = 0; i < rows.n_draft; ++i) add(s.draft[static_cast<size_t>(i)]);
+    const int64_t end = begin + rows.n_rows + rows.n_draft;
     batch.sequences.push_back({begin, end, s.n_cached, s.pages});
     batch.reach.push_back(s.max_tokens);
-    if (rows.completes()) batch.output_rows.push_back(static_cast<int32_t>(end - 1));
+    batch.adapters.push_back(s.request.adapter ? &s.request.adapter->parts : nullptr);
+    for (int64_t i = begin + rows.first_output(); i < end; ++i) batch.output_rows.push_back(static_cast<int32_t>(i));
   }
   return batch;
 }
 
+GeneratedToken scored_token(std::span<const float> logits_V, int32_t id, int n_best) {
+  Logprobs logprobs = log_probabilities(logits_V, id, n_best);
+  return {.id = id, .logprob = logprobs.of_token, .rank = logprobs.rank, .top_logprobs = std::move(logprobs.best)};
+}
+
+// What follows a sequence in a step.
+struct Choice {
+  Sequence* sequence = nullptr;
+  std::span<const float> logits_RV;     // of its last token, then of its drafted ones
+  std::vector<GeneratedToken> tokens;   // chosen: one, and one more for each drafted token that came true
+};
+
+// How long requests run, and so how long one that comes now would wait. Recent ones count most.
+class WaitEstimate {
+ public:
+  void ended(double run_s) {
+    mean_run_s_ += (n_ended_ == 0 ? 1.0 : 0.1) * (run_s - mean_run_s_);
+    ++n_ended_;
+  }
+  double expected_wait_s(int64_t n_waiting, int64_t max_sequences) const {
+    return mean_run_s_ * static_cast<double>(n_waiting + 1) / static_cast<double>(max_sequences);
+  }
+
+ private:
+  double mean_run_s_ = 1;  // until one has ended
+  int64_t n_ended_ = 0;
+};
+
 }  // namespace
 
-// The engine's thread owns everything but the mailbox, which is behind the mutex.
+// The engine's thread owns everything but the mailbox and what is seen from outside, which are behind the mutex.
 struct Engine::Impl {
   Impl(Context context, const Model& model, EngineOptions opts)
       : options(resolved(opts, model.config)),
-        vocab_size(model.config.vocab_size),
+        config(model.config),
         runner(context, model, options.max_sequences + options.chunk_tokens),
-        cache(model.config, options.max_sequences * pages_for(options.context_length), options.kv_dtype),
+        cache(model.config, options.kv_tokens / KvCache::kPageLen, options.kv_dtype),
         scheduler({.max_sequences = options.max_sequences,
                    .chunk_tokens = options.chunk_tokens,
                    .n_pages = cache.n_pages(),
-                   .page_len = KvCache::kPageLen}),
+                   .page_len = KvCache::kPageLen,
+                   .prefix_sharing = options.prefix_sharing,
+                   .speculation = options.speculation}),
+        scratch(static_cast<size_t>(options.pool ? options.pool->size() : 1)),
         load(scheduler.load()),
-        thread([this] { work(); }) {}
+        thread(options.has_thread ? std::thread([this] { work(); }) : std::thread()) {
+    if (!options.has_thread && options.takes_memory) cache.touch();
+  }
 
   ~Impl() {
     {
@@ -66,28 +116,42 @@ struct Engine::Impl {
       stop = true;
     }
     wake.notify_one();
-    thread.join();
+    options.has_thread ? thread.join() : work();
   }
+
+  Status check(const GenerationRequest& request) const;
+  Status check_queue(const std::string& caller) const;
+  std::string scope_of(const GenerationRequest& request, int64_t max_tokens) const;
 
   void work();
   bool collect_mail();
   void step();
-  void choose_next(Sequence& sequence, std::span<const float> logits_V);
+  void score_prompt(Sequence& sequence, int64_t position, std::span<const float> logits_RV);
+  void choose(std::vector<Choice>& choices);
+  void choose(Choice& choice, Sampler::Scratch& its_scratch) const;
+  void deliver(const Choice& choice);
   void finish(RequestId id, FinishReason reason);
-  void publish_load();
+  void publish();
 
   const EngineOptions options;
-  const int64_t vocab_size;
+  const ModelConfig& config;
   Runner runner;
   KvCache cache;
   Scheduler scheduler;
-  Sampler::Scratch scratch;
+  std::vector<Sampler::Scratch> scratch;  // of each thread that chooses tokens
 
+  struct Seen {
+    Sequence::Clock::time_point submitted;
+    RequestView view;
+  };
   mutable std::mutex mutex;
   std::condition_variable wake;
   std::vector<std::unique_ptr<Sequence>> submitted;
   std::vector<RequestId> cancelled;
   Load load;  // what was submitted counts as waiting
+  EngineTotals totals;
+  WaitEstimate wait;
+  std::map<RequestId, Seen> requests;  // all that have not ended
   RequestId last_id = 0;
   bool stop = false;
 
@@ -95,6 +159,7 @@ struct Engine::Impl {
 };
 
 void Engine::Impl::work() {
+  if (options.has_thread && options.takes_memory) cache.touch();
   while (collect_mail()) step();
   for (const RequestId id : scheduler.ids()) finish(id, FinishReason::kCancelled);
 }
@@ -116,63 +181,166 @@ bool Engine::Impl::collect_mail() {
 }
 
 void Engine::Impl::step() {
-  const std::vector<StepRows> plan = scheduler.plan();
-  publish_load();
-  if (plan.empty()) return;
+  const auto begin = Sequence::Clock::now();
+  StepPlan plan = scheduler.plan(begin);
+  publish();
+  if (plan.rows.empty()) return;
+  sort_by_adapter(plan.rows);
 
-  const RaggedBatch batch = batch_of(plan);
-  const TensorView logits_RV = runner.forward(batch, cache);
-
-  int64_t row = 0;
-  for (const StepRows& rows : plan) {
+  for (const auto& [from, to] : plan.copies) cache.copy_page(from, to);
+  const RaggedBatch batch = batch_of(plan.rows);
+  const auto V = static_cast<size_t>(config.vocab_size);
+  const TensorView logits = runner.forward(batch, cache);
+  std::span<const float> logits_RV(logits.f32(), static_cast<size_t>(logits.numel()));
+  const bool has_prompts = std::any_of(plan.rows.begin(), plan.rows.end(), [](const StepRows& rows) { return rows.sequence->n_left() > 1; });
+  std::vector<Choice> choices;
+  for (const StepRows& rows : plan.rows) {
+    Sequence& s = *rows.sequence;
     const bool completes = rows.completes();
-    rows.sequence->n_cached += rows.n_rows;
+    const auto n_outputs = static_cast<size_t>(rows.n_rows - rows.first_output());
+    score_prompt(s, s.n_cached + rows.first_output(), logits_RV.first(n_outputs * V));
+    scheduler.computed(s, rows.n_rows);
+    logits_RV = logits_RV.subspan((n_outputs - completes) * V);
     if (!completes) continue;
-    const float* logits_V = logits_RV.f32() + row++ * vocab_size;
-    choose_next(*rows.sequence, {logits_V, static_cast<size_t>(vocab_size)});
+    const size_t n_choices = 1 + static_cast<size_t>(rows.n_draft);
+    choices.push_back({&s, logits_RV.first(n_choices * V), {}});
+    logits_RV = logits_RV.subspan(n_choices * V);
+  }
+  choose(choices);
+  for (Choice& choice : choices) deliver(choice);
+  if (!has_prompts) {
+    scheduler.measured(static_cast<int64_t>(batch.tokens_N.size()), std::chrono::duration<double>(Sequence::Clock::now() - begin).count());
   }
 }
 
-// Samples a token, delivers it, and ends the sequence where it ends. `sequence` may be gone afterwards.
-void Engine::Impl::choose_next(Sequence& sequence, std::span<const float> logits_V) {
-  const auto now = Sequence::Clock::now();
-  GenerationStats& stats = sequence.stats;
-  const bool is_first = sequence.n_tokens() == stats.prompt_tokens;
-  if (is_first) {
-    sequence.first_token = now;
-    stats.queue_ms = ms_between(sequence.submitted, sequence.first_step);
-    stats.prompt_ms = ms_between(sequence.first_step, now);
+// Tells the log-probabilities of the prompt's tokens that rows from `position` on predict, where they are asked for.
+void Engine::Impl::score_prompt(Sequence& sequence, int64_t position, std::span<const float> logits_RV) {
+  if (sequence.request.n_prompt_logprobs < 0) return;
+  std::vector<GeneratedToken> scored;
+  for (; !logits_RV.empty() && position + 1 < sequence.stats.prompt_tokens; ++position) {
+    const auto logits_V = logits_RV.first(static_cast<size_t>(config.vocab_size));
+    logits_RV = logits_RV.subspan(logits_V.size());
+    if (position + 1 < sequence.n_scored) continue;  // computed again
+    scored.push_back(scored_token(logits_V, sequence.tokens[static_cast<size_t>(position + 1)], sequence.request.n_prompt_logprobs));
+    ++sequence.n_scored;
   }
-  stats.decode_ms = ms_between(sequence.first_token, now);
+  if (!scored.empty() && sequence.listener.on_prompt) sequence.listener.on_prompt(std::move(scored));
+}
 
-  GeneratedToken token;
-  token.id = sequence.sampler.next(logits_V, sequence.tokens, scratch);
-  const std::vector<int32_t>& stops = sequence.request.stop_ids;
-  if (std::find(stops.begin(), stops.end(), token.id) != stops.end())
-    return finish(sequence.id, FinishReason::kStop);
+// Sequences choose independently of each other, on all threads there are.
+void Engine::Impl::choose(std::vector<Choice>& choices) {
+  const auto work = [&](int thread, int n_threads) {
+    for (size_t i = static_cast<size_t>(thread); i < choices.size(); i += static_cast<size_t>(n_threads)) {
+      choose(choices[i], scratch[static_cast<size_t>(thread)]);
+    }
+  };
+  const bool is_little = static_cast<int64_t>(choices.size()) * config.vocab_size < kLogitsWorthThreads;
+  if (scratch.size() == 1 || choices.size() < 2 || is_little) return work(0, 1);
+  options.pool->run(work);
+}
 
-  if (sequence.request.n_logprobs >= 0) {
-    Logprobs logprobs = log_probabilities(logits_V, token.id, sequence.request.n_logprobs);
-    token.logprob = logprobs.of_token;
-    token.top_logprobs = std::move(logprobs.best);
+// The token after the sequence's last one, and as long as its draft comes true also those after the drafted ones.
+void Engine::Impl::choose(Choice& choice, Sampler::Scratch& its_scratch) const {
+  Sequence& s = *choice.sequence;
+  const size_t n_tokens = s.tokens.size();
+  const auto V = static_cast<size_t>(config.vocab_size);
+  for (bool goes_on = true; goes_on;) {
+    const size_t i = choice.tokens.size();
+    const auto logits_V = choice.logits_RV.subspan(i * V, V);
+    const int32_t id = s.sampler.next(logits_V, s.tokens, its_scratch);
+    choice.tokens.push_back(s.request.n_logprobs < 0 ? GeneratedToken{.id = id} : scored_token(logits_V, id, s.request.n_logprobs));
+    goes_on = i < s.draft.size() && id == s.draft[i] && !s.stops_at(id);
+    s.tokens.push_back(id);
   }
-  sequence.tokens.push_back(token.id);
-  ++stats.new_tokens;
-  if (sequence.listener.on_token) sequence.listener.on_token(token);
-  if (sequence.n_tokens() >= sequence.max_tokens) finish(sequence.id, FinishReason::kLength);
+  s.tokens.resize(n_tokens);
+}
+
+// Delivers what was chosen, and ends the sequence where it ends; it may be gone afterwards.
+void Engine::Impl::deliver(const Choice& choice) {
+  Sequence& s = *choice.sequence;
+  const size_t n_accepted = choice.tokens.size() - 1;
+  if (!s.draft.empty()) scheduler.drafted(s, static_cast<int64_t>(s.draft.size()), static_cast<int64_t>(n_accepted));
+  for (size_t i = 0; i <= n_accepted; ++i) {
+    const GeneratedToken& token = choice.tokens[i];
+    if (s.stops_at(token.id)) {
+      if (s.request.n_logprobs >= 0 && s.listener.on_stop) s.listener.on_stop(token);
+      return finish(s.id, FinishReason::kStop);
+    }
+    scheduler.append(s, token.id, Sequence::Clock::now());
+    if (s.listener.on_token) s.listener.on_token(token);
+    if (i < n_accepted) scheduler.computed(s, 1);
+  }
+  if (s.n_tokens() >= s.max_tokens) finish(s.id, FinishReason::kLength);
 }
 
 void Engine::Impl::finish(RequestId id, FinishReason reason) {
   const std::unique_ptr<Sequence> sequence = scheduler.remove(id);
   if (!sequence) return;
-  publish_load();
-  if (sequence->listener.on_finish) sequence->listener.on_finish(reason, sequence->stats);
+  const auto now = Sequence::Clock::now();
+  {
+    const std::lock_guard lock(mutex);
+    requests.erase(id);
+    if (sequence->rank > 0) wait.ended(std::chrono::duration<double>(now - sequence->first_step).count());
+  }
+  publish();
+  if (sequence->listener.on_finish) sequence->listener.on_finish(reason, sequence->stats_at(now));
 }
 
-void Engine::Impl::publish_load() {
+void Engine::Impl::publish() {
+  const auto now = Sequence::Clock::now();
   const std::lock_guard lock(mutex);
   load = scheduler.load();
   load.waiting += static_cast<int64_t>(submitted.size());
+  totals = scheduler.totals();
+  const auto show = [&](const std::deque<std::unique_ptr<Sequence>>& sequences, bool are_running) {
+    for (const auto& sequence : sequences) {
+      RequestView& view = requests.at(sequence->id).view;
+      view.is_running = are_running;
+      view.stats = sequence->stats_at(now);
+    }
+  };
+  show(scheduler.running(), true);
+  show(scheduler.preempted(), false);
+}
+
+// What the engine can run at all.
+Status Engine::Impl::check(const GenerationRequest& request) const {
+  const int64_t n_prompt = static_cast<int64_t>(request.prompt.size());
+  if (n_prompt == 0)
+    return make_error(ErrorCode::kInvalidArgument, "the prompt is empty: at least one token is needed");
+  if (n_prompt >= options.context_length) {
+    return make_error(ErrorCode::kTooLarge,
+                      "the prompt has {} tokens, but the context holds {} with at least one of the answer",
+                      n_prompt, options.context_length);
+  }
+  const auto outside = [this](int32_t id) { return id < 0 || id >= config.vocab_size; };
+  for (const int32_t id : request.prompt) {
+    if (outside(id)) {
+      return make_error(ErrorCode::kInvalidArgument, "token id {} is outside the vocabulary of {}", id,
+                        config.vocab_size);
+    }
+  }
+  for (const int32_t id : request.stop_ids) {
+    if (outside(id)) {
+      return make_error(ErrorCode::kInvalidArgument, "stop token id {} is outside the vocabulary of {}", id, config.vocab_size);
+    }
+  }
+  return check_ids(request.sampling, config.vocab_size);
+}
+
+// Under the mutex.
+Status Engine::Impl::check_queue(const std::string& caller) const {
+  int64_t n_waiting = 0;
+  for (const auto& [id, seen] : requests) n_waiting += !seen.view.is_running && seen.view.caller == caller;
+  if (n_waiting < 2 * options.max_queue - load.waiting) return {};
+  return Error{ErrorCode::kTooLarge,
+               fmt::format("the queue is full: {} requests are waiting, {} of them by the same caller", load.waiting, n_waiting),
+               "try again in a moment"};
+}
+
+// Keys and values are the same function of a text's tokens only where rotations and weights are the same.
+std::string Engine::Impl::scope_of(const GenerationRequest& request, int64_t max_tokens) const {
+  return fmt::format("{} {} {}", config.rope.kind_of_reach(max_tokens), id_of(request.adapter), request.cache_scope);
 }
 
 Engine::Engine(Context context, const Model& model, EngineOptions options)
@@ -180,41 +348,21 @@ Engine::Engine(Context context, const Model& model, EngineOptions options)
 Engine::~Engine() = default;
 
 Result<Engine::RequestId> Engine::submit(GenerationRequest request, GenerationListener listener) {
+  OWLET_TRY(impl_->check(request));
   const int64_t n_prompt = static_cast<int64_t>(request.prompt.size());
-  if (n_prompt == 0)
-    return make_error(ErrorCode::kInvalidArgument, "the prompt is empty: at least one token is needed");
-  if (n_prompt >= context_length()) {
-    return make_error(ErrorCode::kTooLarge,
-                      "the prompt has {} tokens, but the context holds {} with at least one of the answer",
-                      n_prompt, context_length());
-  }
-  const auto outside = [this](int32_t id) { return id < 0 || id >= impl_->vocab_size; };
-  for (const int32_t id : request.prompt) {
-    if (outside(id)) {
-      return make_error(ErrorCode::kInvalidArgument, "token id {} is outside the vocabulary of {}", id,
-                        impl_->vocab_size);
-    }
-  }
-  for (const int32_t id : request.stop_ids) {
-    if (outside(id)) {
-      return make_error(ErrorCode::kInvalidArgument, "stop token id {} is outside the vocabulary of {}", id, impl_->vocab_size);
-    }
-  }
-  OWLET_TRY(check_ids(request.sampling, impl_->vocab_size));
   const int64_t room = context_length() - n_prompt;
-  const int64_t n_new = request.max_new_tokens > 0 ? std::min(request.max_new_tokens, room) : room;
+  const int64_t max_tokens = n_prompt + (request.max_new_tokens > 0 ? std::min(request.max_new_tokens, room) : room);
+  request.cache_scope = impl_->scope_of(request, max_tokens);
+  auto sequence = std::make_unique<Sequence>(std::move(request), std::move(listener), max_tokens);
 
   RequestId id = 0;
   {
     const std::lock_guard lock(impl_->mutex);
-    if (impl_->load.waiting >= impl_->options.max_queue) {
-      return Error{ErrorCode::kTooLarge,
-                   fmt::format("the queue is full: {} requests are waiting", impl_->load.waiting),
-                   "try again in a moment"};
-    }
+    OWLET_TRY(impl_->check_queue(sequence->request.caller));
     id = ++impl_->last_id;
-    impl_->submitted.push_back(
-        std::make_unique<Sequence>(id, std::move(request), std::move(listener), n_prompt + n_new));
+    sequence->id = id;
+    impl_->requests[id] = {sequence->submitted, {.id = id, .caller = sequence->request.caller, .stats = sequence->stats}};
+    impl_->submitted.push_back(std::move(sequence));
     ++impl_->load.waiting;
   }
   impl_->wake.notify_one();
@@ -229,11 +377,36 @@ void Engine::cancel(RequestId id) {
   impl_->wake.notify_one();
 }
 
+bool Engine::step() {
+  OWLET_CHECK(!impl_->options.has_thread, "the engine's own thread steps");
+  {
+    const std::lock_guard lock(impl_->mutex);
+    if (impl_->submitted.empty() && impl_->cancelled.empty() && impl_->scheduler.idle()) return false;
+  }
+  impl_->collect_mail();
+  impl_->step();
+  return true;
+}
+
 int64_t Engine::context_length() const { return impl_->options.context_length; }
 
 Engine::Load Engine::load() const {
   const std::lock_guard lock(impl_->mutex);
   return impl_->load;
+}
+
+Engine::Snapshot Engine::snapshot() const {
+  const auto now = Sequence::Clock::now();
+  const std::lock_guard lock(impl_->mutex);
+  Snapshot snapshot;
+  snapshot.load = impl_->load;
+  snapshot.totals = impl_->totals;
+  snapshot.expected_wait_s = impl_->wait.expected_wait_s(impl_->load.waiting, impl_->options.max_sequences);
+  for (const auto& [id, seen] : impl_->requests) {
+    RequestView& view = snapshot.requests.emplace_back(seen.view);
+    view.age_ms = std::chrono::duration<double, std::milli>(now - seen.submitted).count();
+  }
+  return snapshot;
 }
 
 Result<std::vector<int32_t>> Engine::generate(GenerationRequest request) {
@@ -248,6 +421,7 @@ Result<std::vector<int32_t>> Engine::generate(GenerationRequest request) {
                     .on_finish = [answer](FinishReason reason,
                                           const GenerationStats&) { answer->finished.set_value(reason); }})
                 .status());
+  while (!impl_->options.has_thread && step()) {}
   if (answer->finished.get_future().get() == FinishReason::kCancelled) {
     return make_error(ErrorCode::kCancelled, "the engine stopped before the answer was complete");
   }

@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "core/random.h"
+#include "generate/softmax.h"
 
 namespace owlet {
 namespace {
@@ -28,20 +29,7 @@ int32_t draw(Candidates& candidates, double u) {
   const auto by_id = [](const Candidate& a, const Candidate& b) { return a.id < b.id; };
   if (!std::is_sorted(candidates.begin(), candidates.end(), by_id))
     std::sort(candidates.begin(), candidates.end(), by_id);
-  const double best = static_cast<double>(best_score(candidates));
-  const auto weight = [best](const Candidate& c) { return std::exp(static_cast<double>(c.score) - best); };
-  double total = 0;
-  for (const Candidate& c : candidates) total += weight(c);
-  const double target = u * total;
-  double mass = 0;
-  for (const Candidate& c : candidates) {
-    mass += weight(c);
-    if (target < mass) return c.id;
-  }
-  // Rounding can leave the target at the very end: the last candidate that has any probability.
-  const auto last =
-      std::find_if(candidates.rbegin(), candidates.rend(), [&](const Candidate& c) { return weight(c) > 0; });
-  return last->id;
+  return Softmax(candidates).at(u).id;
 }
 
 int32_t most_likely(std::span<const float> scores_V) {
@@ -59,16 +47,15 @@ int32_t most_likely(std::span<const float> scores_V) {
 Logprobs log_probabilities(std::span<const float> logits_V, int32_t id, int n) {
   Candidates all;
   collect(logits_V, all);
-  const double best = static_cast<double>(best_score(all));
-  double total = 0;
-  for (const Candidate& c : all) total += std::exp(static_cast<double>(c.score) - best);
-  const double log_total = best + std::log(total);
+  const double log_total = Softmax(all).log_of_sum();
   const auto logprob = [log_total](float score) {
     return static_cast<float>(static_cast<double>(score) - log_total);
   };
 
   Logprobs result;
-  result.of_token = logprob(logits_V[static_cast<size_t>(id)]);
+  const float score = logits_V[static_cast<size_t>(id)];
+  result.of_token = logprob(score);
+  result.rank += std::count_if(all.begin(), all.end(), [score](const Candidate& c) { return c.score > score; });
   const ptrdiff_t n_best = std::min<ptrdiff_t>(n, static_cast<ptrdiff_t>(all.size()));
   if (n_best <= 0) return result;
   std::partial_sort(all.begin(), all.begin() + n_best, all.end(), better);
@@ -90,12 +77,13 @@ bool Sampler::changes_scores() const {
   return p.repetition_penalty != 1.0 || p.presence_penalty != 0 || p.frequency_penalty != 0 || !p.logit_bias.empty() ||
          p.dry.multiplier != 0 || p.no_repeat_ngram_size > 0 || !p.sequence_bias.empty() || !p.bad_words.empty() ||
          !p.suppress_tokens.empty() || !p.allowed_tokens.empty() || n_drawn_ < p.min_tokens || p.decay_factor != 1.0 ||
-         (p.forced_last >= 0 && n_drawn_ + 1 == max_new_tokens_);
+         ends_thought() || (p.forced_last >= 0 && n_drawn_ + 1 == max_new_tokens_);
 }
 
 void Sampler::change_scores(std::span<float> scores_V, std::span<const int32_t> history) const {
   const SamplingParams& p = params_;
   if (p.forced_last >= 0 && n_drawn_ + 1 == max_new_tokens_) return force(scores_V, p.forced_last);
+  if (ends_thought()) return force(scores_V, p.thought_end);
   if (p.repetition_penalty != 1.0 && !remembers_all()) {
     const auto window = history.last(std::min(history.size(), static_cast<size_t>(p.repetition_window)));
     const std::unordered_set<int32_t> distinct(window.begin(), window.end());
@@ -140,6 +128,12 @@ int32_t Sampler::draw_with_surprise(Candidates& candidates, double u) {
 }
 
 void Sampler::remember(int32_t id) {
+  if (id == params_.thought_start || id == params_.thought_end) {
+    if (!in_thought_) n_thought_ = 0;
+    in_thought_ = id == params_.thought_start;
+  } else if (in_thought_) {
+    ++n_thought_;
+  }
   if (remembers_all() && is_seen_.insert(id).second) seen_.push_back(id);
 }
 

@@ -26,6 +26,7 @@ int32_t most_likely(std::span<const float> scores_V);
 // Log-softmax of the raw logits: of `id`, and of the n best in descending order.
 struct Logprobs {
   float of_token = 0;
+  int64_t rank = 1;  // of the token: 1 + how many are likelier
   std::vector<std::pair<int32_t, float>> best;
 };
 Logprobs log_probabilities(std::span<const float> logits_V, int32_t id, int n);
@@ -49,6 +50,8 @@ class Sampler {
   void shrink(Candidates& candidates) const;
   int32_t draw_with_surprise(Candidates& candidates, double u);
   void remember(int32_t id);
+  // A thought has used up its tokens: the next one ends it.
+  bool ends_thought() const { return params_.thinking_budget >= 0 && in_thought_ && n_thought_ >= params_.thinking_budget; }
   bool remembers_all() const { return params_.repetition_penalty != 1.0 && params_.repetition_window < 0; }
 
   SamplingParams params_;
@@ -58,6 +61,8 @@ class Sampler {
   std::unordered_map<int32_t, int64_t> said_;  // how often each token stands in the answer
   std::unordered_set<int32_t> is_seen_;
   int64_t n_drawn_ = 0;
+  bool in_thought_ = false;
+  int64_t n_thought_ = 0;  // tokens of the thought that is going on
   double surprise_limit_;  // mirostat's state
 };
 

@@ -6,6 +6,8 @@
 #include <cmath>
 #include <limits>
 
+#include "generate/softmax.h"
+
 namespace owlet {
 namespace {
 
@@ -29,6 +31,30 @@ std::vector<int32_t> ids_of(const Candidates& candidates) {
 std::vector<float> log_of(std::vector<float> probabilities) {
   for (float& p : probabilities) p = std::log(p);
   return probabilities;
+}
+
+TEST(Softmax, ItsExponentialIsRightToTheLastBits) {
+  for (double x = 0; x > -707; x -= 0.00917) {
+    const double expected = std::exp(x);
+    EXPECT_NEAR(exp_of_negative(x) / expected, 1, 5e-16) << x;
+  }
+  EXPECT_EQ(exp_of_negative(0), 1);
+  EXPECT_EQ(exp_of_negative(-709), 0);
+  EXPECT_EQ(exp_of_negative(-1e300), 0);
+  EXPECT_EQ(exp_of_negative(-std::numeric_limits<double>::infinity()), 0);
+}
+
+// Blocks are skipped, never what is in them.
+TEST(Softmax, FindsWhereANumberFalls) {
+  Candidates candidates;
+  for (int32_t id = 0; id < 1000; ++id) candidates.push_back({id, static_cast<float>(id % 7)});
+  const Softmax softmax(candidates);
+  for (double u = 0; u < 1; u += 0.000713) {
+    double mass = 0;
+    int32_t expected = 0;
+    while ((mass += softmax.weight(candidates[static_cast<size_t>(expected)])) <= u * softmax.total()) ++expected;
+    EXPECT_EQ(softmax.at(u).id, expected) << u;
+  }
 }
 
 TEST(Rules, RepetitionPenaltyPushesBothSignsDown) {
@@ -171,6 +197,23 @@ TEST(Sampler, GreedyWithPenaltiesMovesOn) {
   EXPECT_EQ(repetition.next(logits, {}, scratch), 1);  // the prompt counts
   Sampler presence({.temperature = 0, .presence_penalty = 2.0}, std::vector<int32_t>{0, 0});
   EXPECT_EQ(presence.next(logits, {}, scratch), 0);  // the prompt does not count
+}
+
+// Tokens 3 and 4 stand around a thought, and the model would never stop thinking.
+TEST(Sampler, ThoughtsEndWithTheirBudget) {
+  const std::vector<float> logits{5, 1, 0, -9, -9};
+  Sampler::Scratch scratch;
+  const auto answer_to = [&](std::vector<int32_t> prompt, int64_t budget) {
+    Sampler sampler({.temperature = 0, .logit_bias = {{4, -100.0f}}, .thought_start = 3, .thought_end = 4, .thinking_budget = budget}, prompt);
+    std::vector<int32_t> ids;
+    for (int i = 0; i < 5; ++i) ids.push_back(sampler.next(logits, {}, scratch));
+    return ids;
+  };
+  EXPECT_EQ(answer_to({1, 3}, 2), (std::vector<int32_t>{0, 0, 4, 0, 0}));
+  EXPECT_EQ(answer_to({1, 3, 1}, 2), (std::vector<int32_t>{0, 4, 0, 0, 0})) << "the prompt has begun it";
+  EXPECT_EQ(answer_to({1, 3}, 0), (std::vector<int32_t>{4, 0, 0, 0, 0}));
+  EXPECT_EQ(answer_to({1, 3}, -1), (std::vector<int32_t>{0, 0, 0, 0, 0}));
+  EXPECT_EQ(answer_to({3, 1, 1, 1, 4}, 2), (std::vector<int32_t>{0, 0, 0, 0, 0})) << "an earlier thought is over";
 }
 
 TEST(Sampler, SurvivesBrokenLogits) {

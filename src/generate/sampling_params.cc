@@ -20,6 +20,7 @@ Status check_ids(const SamplingParams& p, int64_t vocab_size) {
   for (const int32_t id : p.suppress_tokens) check("suppress_tokens", id);
   for (const int32_t id : p.allowed_tokens) check("allowed_token_ids", id);
   if (p.forced_last != -1) check("forced_eos_token_id", p.forced_last);
+  if (p.thinking_budget >= 0) check("thinking_budget", p.thought_end);
   return status;
 }
 

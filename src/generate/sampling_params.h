@@ -33,6 +33,9 @@ struct SamplingParams {
   int64_t decay_start = 0;          // stop ids gain from this token of the answer on, by decay_factor each
   double decay_factor = 1.0;
   int32_t forced_last = -1;         // the token that an answer cut by its length ends with; −1: none
+  int32_t thought_start = -1;       // the tokens that stand around a thought; −1: none
+  int32_t thought_end = -1;
+  int64_t thinking_budget = -1;     // tokens of a thought, after which it is ended; −1: any number
   double top_n_sigma = 0.0;         // after temperature, before top_k; 0: off
   double top_h = 1.0;               // after top_p
   double typical_p = 1.0;           // after min_p

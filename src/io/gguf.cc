@@ -225,11 +225,16 @@ class GgufReader {
 };
 
 Result<GgufFile> GgufFile::open(const fs::path& path) {
+  OWLET_ASSIGN(auto file, MappedFile::open(path));
+  return read(std::move(file), path.string());
+}
+
+Result<GgufFile> GgufFile::read(std::shared_ptr<const MappedFile> mapped, std::string name) {
   GgufFile file;
-  file.path_ = path;
-  OWLET_ASSIGN(file.file_, MappedFile::open(path));
+  file.path_ = name;
+  file.file_ = std::move(mapped);
   Status status = GgufReader(file).read();
-  if (!status.ok()) return std::move(status).error().in(path.string());
+  if (!status.ok()) return std::move(status).error().in(name);
   return file;
 }
 

@@ -38,6 +38,8 @@ using GgufValue = std::variant<int64_t, double, bool, std::string_view, GgufList
 class GgufFile {
  public:
   static Result<GgufFile> open(const std::filesystem::path& path);
+  // The same of a file that is there already; `name` stands in its errors.
+  static Result<GgufFile> read(std::shared_ptr<const MappedFile> file, std::string name);
 
   const std::map<std::string, GgufValue, std::less<>>& metadata() const { return metadata_; }
   bool has(std::string_view key) const { return metadata_.contains(key); }

@@ -84,6 +84,19 @@ TEST(Gguf, WhatIsWrittenIsRead) {
   EXPECT_EQ(file->tensor("norm")->f32()[4], 4.0f);
 }
 
+TEST(Gguf, AFileInMemoryIsReadWhereItLies) {
+  const std::string bytes = read_file(write_sample()).value();
+  void* memory = std::malloc(bytes.size());
+  std::memcpy(memory, bytes.data(), bytes.size());
+  const auto file = GgufFile::read(MappedFile::adopt(memory, bytes.size()), "sample");
+  ASSERT_TRUE(file.ok());
+  const TensorView norm = file->tensor("norm").value();
+  EXPECT_EQ(norm.f32()[4], 4.0f);
+  const auto* at = static_cast<const std::byte*>(norm.data);
+  EXPECT_TRUE(at > memory && at < static_cast<std::byte*>(memory) + bytes.size());
+  EXPECT_THAT(GgufFile::read(MappedFile::adopt(std::malloc(4), 0), "nothing").error().to_string(), HasSubstr("nothing"));
+}
+
 TEST(Gguf, ErrorsNameTheKey) {
   const auto file = GgufFile::open(write_sample());
   EXPECT_THAT(file->get_int("gone").error().message, HasSubstr("'gone' is missing"));

@@ -2,10 +2,11 @@
 
 #include <algorithm>
 #include <array>
-#include <bit>
 #include <cstring>
 #include <optional>
 #include <unordered_map>
+
+#include "core/bit_cast.h"
 
 namespace owlet {
 namespace {
@@ -104,7 +105,7 @@ class Machine {
     OWLET_ASSIGN(const std::string_view bytes, take(8));
     uint64_t bits = 0;
     for (const char c : bytes) bits = bits << 8 | static_cast<uint8_t>(c);
-    return push({.kind = Kind::kFloat, .number = std::bit_cast<double>(bits)});
+    return push({.kind = Kind::kFloat, .number = bit_cast<double>(bits)});
   }
   Status push_tuple(Result<std::vector<Value*>> items) {
     if (!items.ok()) return std::move(items).error();

@@ -88,7 +88,7 @@ Result<Parsed> parse(std::span<const std::byte> bytes) {
   }
   if (header_bytes > bytes.size() - sizeof header_bytes) return corrupt("the header goes past the end of the file");
   const char* text = reinterpret_cast<const char*>(bytes.data()) + sizeof header_bytes;
-  OWLET_ASSIGN(SafetensorsHeader header, parse_safetensors_header({text, header_bytes}));
+  OWLET_ASSIGN(SafetensorsHeader header, parse_safetensors_header({text, static_cast<size_t>(header_bytes)}));
   const uint64_t data_bytes = bytes.size() - sizeof header_bytes - header_bytes;
   for (const auto& [name, info] : header.tensors) {
     if (info.begin > info.end) return corrupt("tensor '{}' ends before it begins", name);

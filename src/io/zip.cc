@@ -27,7 +27,7 @@ struct Bytes {
     return value;
   }
   bool holds(uint64_t offset, uint64_t n) const { return offset <= all.size() && n <= all.size() - offset; }
-  std::string_view text(uint64_t offset, uint64_t n) const { return {reinterpret_cast<const char*>(all.data()) + offset, n}; }
+  std::string_view text(uint64_t offset, uint64_t n) const { return {reinterpret_cast<const char*>(all.data()) + offset, static_cast<size_t>(n)}; }
 };
 
 struct Directory {

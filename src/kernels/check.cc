@@ -1,5 +1,7 @@
 #include "kernels/check.h"
 
+#include "quant/blocks.h"
+
 namespace owlet::check {
 namespace {
 
@@ -39,6 +41,11 @@ class Arguments {
                 "[{}] {} is {} {}, which is no weight for {} activations", op_, name, to_string(view.dtype),
                 view.shape.to_string(), to_string(dtype_));
   }
+  // A weight that an optimizer changes.
+  void updated(const char* name, const TensorView& view) const {
+    OWLET_CHECK(view && (view.dtype == dtype_ || view.dtype == DType::kBF16), "[{}] {} is {} {}, expected {} or bf16", op_, name,
+                to_string(view.dtype), view.shape.to_string(), to_string(dtype_));
+  }
   void expect(bool ok, const char* message) const { OWLET_CHECK(ok, "[{}] {}", op_, message); }
   void in_range(const char* name, std::span<const int32_t> values, int64_t begin, int64_t end) const {
     for (size_t i = 0; i < values.size(); ++i) {
@@ -72,17 +79,20 @@ void documents(const Arguments& args, std::span<const int32_t> first_row) {
 // Every row's token has a slot in one of its sequence's pages.
 void paged(const Arguments& args, const KvPages& pages, int64_t n_rows,
            std::span<const SequenceRows> sequences) {
-  const bool types =
-      pages.k.dtype == pages.v.dtype && (pages.k.dtype == DType::kF32 || pages.k.dtype == DType::kF16);
-  args.expect(pages.k && pages.v && types, "pages must be f32 or f16, keys and values alike");
-  args.expect(pages.k.shape.rank() == 4 && pages.k.shape == pages.v.shape,
-              "pages must be [n_pages, page_len, K, E]");
+  const DType type = pages.k.dtype;
+  const bool in_blocks = type == DType::kQ8_0;
+  args.expect(pages.k && pages.v && type == pages.v.dtype && (type == DType::kF32 || type == DType::kF16 || in_blocks),
+              "pages must be f32, f16 or q8_0, keys and values alike");
+  const Shape &k = pages.k.shape, &v = pages.v.shape;
+  args.expect(v.rank() == 4 && v[2] == kKvPageLen && k == (in_blocks ? v : Shape{v[0], v[1], v[3], v[2]}),
+              "pages must be [n_pages, K, E, 32] of keys (in blocks [n_pages, K, 32, E]) and [n_pages, K, 32, E] of values");
+  args.expect(!in_blocks || v[3] % kBlock == 0, "heads must divide into the pages' blocks");
   for (const SequenceRows& s : sequences) {
     args.expect(0 <= s.row_begin && s.row_begin <= s.row_end && s.row_end <= n_rows,
                 "a sequence's rows lie outside the batch");
     args.expect(s.first_position >= 0, "a sequence's first position is negative");
     const int64_t length = s.first_position + (s.row_end - s.row_begin);
-    args.expect(length <= static_cast<int64_t>(s.pages.size()) * pages.page_len(),
+    args.expect(length <= static_cast<int64_t>(s.pages.size()) * kKvPageLen,
                 "a sequence is longer than its pages");
     args.in_range("pages", s.pages, 0, pages.k.shape[0]);
   }
@@ -123,7 +133,7 @@ void rms_norm_backward(Activations types, TensorView dx_ND, TensorView dweight_D
   const int64_t n = args.rows("x_ND", x_ND, d);
   args.dense("x_ND", x_ND, n, d);
   args.dense("dx_ND", dx_ND, n, d);
-  args.vector("dweight_D", dweight_D, d);
+  if (dweight_D) args.vector("dweight_D", dweight_D, d);
   args.dense("dout_ND", dout_ND, n, d);
   args.vector("rstd_N", rstd_N, n);
 }
@@ -164,6 +174,14 @@ void bias_backward(Activations types, TensorView dbias_O, TensorView dout_NO) {
   const int64_t o = dbias_O.numel();
   args.vector("dbias_O", dbias_O, o);
   args.dense("dout_NO", dout_NO, args.rows("dout_NO", dout_NO, o), o);
+}
+
+void scale_columns(Activations types, TensorView scaled_NO, TensorView x_NO, TensorView scale_O) {
+  const Arguments args("scale_columns", types, "x_NO", x_NO);
+  const int64_t o = scale_O.numel(), n = args.rows("x_NO", x_NO, o);
+  args.vector("scale_O", scale_O, o);
+  args.dense("x_NO", x_NO, n, o);
+  args.dense("out_NO", scaled_NO, n, o);
 }
 
 void rope(Activations types, TensorView x_NHE, int64_t head_dim, TensorView cos_sin_PR,
@@ -213,8 +231,8 @@ void attention_backward(Activations types, TensorView dq_NHE, TensorView dk_NKE,
 void kv_store(Activations types, const KvPages& pages, TensorView k_NKE, TensorView v_NKE,
               std::span<const SequenceRows> sequences) {
   const Arguments args("kv_store", types, "k_NKE", k_NKE);
-  args.expect(pages.k.shape.rank() == 4, "pages must be [n_pages, page_len, K, E]");
-  const int64_t width = pages.k.shape[2] * pages.k.shape[3];
+  args.expect(pages.v.shape.rank() == 4, "pages of values must be [n_pages, K, 32, E]");
+  const int64_t width = pages.v.shape[1] * pages.v.shape[3];
   const int64_t n = args.rows("k_NKE", k_NKE, width);
   args.dense("k_NKE", k_NKE, n, width);
   args.dense("v_NKE", v_NKE, n, width);
@@ -229,7 +247,7 @@ void attention_paged(Activations types, TensorView out_NHE, TensorView q_NHE, co
   args.dense("q_NHE", q_NHE, n, s.n_heads * s.head_dim);
   args.dense("out_NHE", out_NHE, n, s.n_heads * s.head_dim);
   paged(args, pages, n, sequences);
-  args.expect(pages.k.shape[2] == s.n_kv_heads && pages.k.shape[3] == s.head_dim,
+  args.expect(pages.v.shape[1] == s.n_kv_heads && pages.v.shape[3] == s.head_dim,
               "pages have other heads than the shape says");
 }
 
@@ -285,14 +303,34 @@ void add_scaled(Activations types, TensorView out, double a, TensorView x, doubl
   if (b != 0) args.vector("y", y, out.numel());
 }
 
+void dropout(Activations types, TensorView out, TensorView x, double p) {
+  const Arguments args("dropout", types, "x", x);
+  args.vector("x", x, x.numel());
+  args.vector("out", out, x.numel());
+  args.expect(p >= 0 && p < 1, "p must be in [0, 1)");
+}
+
 void adamw(Activations types, TensorView weight, TensorView gradient, TensorView m, TensorView v,
            const AdamWStep& step) {
-  const Arguments args("adamw", types, "weight", weight);
-  args.vector("weight", weight, weight.numel());
-  args.vector("gradient", gradient, weight.numel());
-  args.vector("m", m, weight.numel());
-  args.vector("v", v, weight.numel());
+  const Arguments args("adamw", types, "gradient", gradient);
+  const int64_t n = weight.numel();
+  args.updated("weight", weight);
+  args.vector("gradient", gradient, n);
+  if (m.dtype == DType::kDynamic) {
+    const int64_t blocks = dtype_info(m.dtype).block_size, padded = (n + blocks - 1) / blocks * blocks;
+    args.expect(v.dtype == DType::kDynamicUnsigned && m.numel() == padded && v.numel() == padded && m && v,
+                "moments in 8 bits must be kDynamic and kDynamicUnsigned, whole blocks");
+  } else {
+    args.vector("m", m, n);
+    args.vector("v", v, n);
+  }
   args.expect(step.step >= 1, "steps count from one");
+}
+
+void decay_and_add(Activations types, TensorView weight, TensorView x) {
+  const Arguments args("decay_and_add", types, "x", x);
+  args.updated("weight", weight);
+  args.vector("x", x, weight.numel());
 }
 
 void sum_of_squares(Activations types, TensorView x) {

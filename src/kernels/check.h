@@ -23,6 +23,8 @@ void linear_backward_input(Activations types, TensorView dx_NI, TensorView dout_
 void linear_backward_weight(Activations types, TensorView dweight_OI, TensorView dout_NO, TensorView x_NI);
 void add_bias(Activations types, TensorView x_NO, TensorView bias_O);
 void bias_backward(Activations types, TensorView dbias_O, TensorView dout_NO);
+// Both ways: `scaled_NO` is out_NO or dout_NO, `scale_O` is scale_O or dscale_O.
+void scale_columns(Activations types, TensorView scaled_NO, TensorView x_NO, TensorView scale_O);
 // Both directions of the rotation.
 void rope(Activations types, TensorView x_NHE, int64_t head_dim, TensorView cos_sin_PR,
           std::span<const int32_t> positions);
@@ -45,8 +47,10 @@ void cross_entropy(Activations types, TensorView loss_N, TensorView logits_NV,
                    std::span<const int32_t> targets);
 void copy(TensorView out, TensorView x);
 void add_scaled(Activations types, TensorView out, double a, TensorView x, double b, TensorView y);
+void dropout(Activations types, TensorView out, TensorView x, double p);
 void adamw(Activations types, TensorView weight, TensorView gradient, TensorView m, TensorView v,
            const AdamWStep& step);
+void decay_and_add(Activations types, TensorView weight, TensorView x);
 void sum_of_squares(Activations types, TensorView x);
 
 }  // namespace owlet::check

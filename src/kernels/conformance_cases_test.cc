@@ -1,6 +1,8 @@
 // The table of op calls; see conformance.h.
 #include <algorithm>
 #include <cmath>
+#include <map>
+#include <tuple>
 
 #include "core/random.h"
 #include "kernels/backend.h"
@@ -16,10 +18,10 @@ uint64_t name_seed(const char* name) {
   return hash;
 }
 
-// Blocks of random codes that stand for numbers of ordinary size, for types that are only read.
-void fill_with_codes(const TensorView& view, uint64_t seed) {
+// Blocks of random codes that stand for numbers of ordinary size, which are found by trying.
+std::vector<uint8_t> random_codes(const TensorView& view, uint64_t seed) {
   const DTypeInfo& info = dtype_info(view.dtype);
-  const std::span<uint8_t> bytes{view.as<uint8_t>(), static_cast<size_t>(view.bytes())};
+  std::vector<uint8_t> bytes(static_cast<size_t>(view.bytes()));
   std::vector<float> block(static_cast<size_t>(info.block_size));
   Random random{seed, 0, 0};
   for (size_t at = 0; at < bytes.size(); at += static_cast<size_t>(info.block_bytes)) {
@@ -32,6 +34,15 @@ void fill_with_codes(const TensorView& view, uint64_t seed) {
       ordinary = largest > 0.25f && largest < 4;
     }
   }
+  return bytes;
+}
+
+// Found once for all calls.
+void fill_with_codes(const TensorView& view, uint64_t seed) {
+  static std::map<std::tuple<DType, int64_t, uint64_t>, std::vector<uint8_t>> found;
+  std::vector<uint8_t>& bytes = found[{view.dtype, view.bytes(), seed}];
+  if (bytes.empty()) bytes = random_codes(view, seed);
+  std::copy(bytes.begin(), bytes.end(), view.as<uint8_t>());
 }
 
 float draw(uint64_t seed, int64_t index, Range range) {
@@ -46,7 +57,7 @@ TensorView Call::add(const char* name, Role role, DType dtype, Shape shape, Rang
   const TensorView view = slots_.back().tensor;
   const int64_t first = role == Role::kRows ? begin_ * (view.numel() / std::max<int64_t>(n(), 1)) : 0;
   const uint64_t seed = name_seed(name);
-  if (dtype == DType::kQ6_K) {
+  if (multiplies_in_8_bits(dtype)) {
     fill_with_codes(view, seed);
     return view;
   }
@@ -119,8 +130,8 @@ std::string with(std::string_view op, std::string_view variant) { return fmt::fo
 const char* into_name(Into into) { return into == Into::kAdd ? "add" : "write"; }
 
 void add_rows_ops(Table& table) {
-  for (const DType dtype : {DType::kF32, DType::kF16, DType::kBF16, DType::kQ8_0, DType::kQ4_0, DType::kQ6_K}) {
-    const int64_t d = std::max(96, dtype_info(dtype).block_size);
+  for (const DType dtype : {DType::kF32, DType::kF16, DType::kBF16, DType::kQ8_0, DType::kQ4_0, DType::kQ6_K, DType::kNf4}) {
+    const int64_t d = std::max(192, dtype_info(dtype).block_size);
     table.push_back({with("embedding", to_string(dtype)),
                      9,
                      [=](Call& c) {
@@ -197,7 +208,8 @@ void add_linear_ops(Table& table) {
     int64_t n, i, o;
   };
   for (const Size s : {Size{1, 32, 1}, {5, 96, 33}, {13, 320, 130}, {70, 1056, 17}}) {
-    for (const DType dtype : {DType::kF32, DType::kF16, DType::kBF16, DType::kQ8_0, DType::kQ4_0}) {
+    for (const DType dtype : {DType::kF32, DType::kF16, DType::kBF16, DType::kQ8_0, DType::kQ4_0, DType::kQ4_1, DType::kQ5_0, DType::kQ5_1,
+                              DType::kIQ4_NL}) {
       for (const Into into : {Into::kWrite, Into::kAdd}) {
         const std::string variant =
             fmt::format("{}x{}x{} {} {}", s.n, s.i, s.o, to_string(dtype), into_name(into));
@@ -213,7 +225,8 @@ void add_linear_ops(Table& table) {
     }
   }
   for (const Size s : {Size{1, 256, 1}, {5, 768, 33}, {37, 2304, 70}}) {
-    for (const DType dtype : {DType::kQ6_K}) {
+    for (const DType dtype : {DType::kQ2_K, DType::kQ3_K, DType::kQ4_K, DType::kQ5_K, DType::kQ6_K, DType::kIQ4_XS,
+                              DType::kNf4}) {
       for (const Into into : {Into::kWrite, Into::kAdd}) {
         const std::string variant =
             fmt::format("{}x{}x{} {} {}", s.n, s.i, s.o, to_string(dtype), into_name(into));
@@ -232,6 +245,22 @@ void add_linear_ops(Table& table) {
                          },
                          {}});
       }
+    }
+  }
+  // Several weights at once, neighbours of one type and others, with rows for few threads and for several.
+  for (const int64_t n : {1, 3, 29}) {
+    for (const int64_t o : {40, 300}) {
+      table.push_back({with("linears", fmt::format("{} rows, {} outputs and others", n, o)), n,
+                       [=](Call& c) {
+                         c.terms = 512;
+                         const Ops::Product products[] = {{c.rows("q", o), c.stored("wq", {o, 512}, DType::kQ4_K)},
+                                                          {c.rows("k", 17), c.stored("wk", {17, 512}, DType::kQ4_K)},
+                                                          {c.rows("v", 33), c.stored("wv", {33, 512}, DType::kQ6_K)},
+                                                          {c.rows("gate", o), c.stored("wgate", {o, 512}, DType::kF16)},
+                                                          {c.rows("up", 3), c.stored("wup", {3, 512}, DType::kF16)}};
+                         c.ops.linears(products, c.rows("x", 512), Precision::kF32);
+                       },
+                       {}});
     }
   }
   for (const DType dtype : {DType::kQ8_0, DType::kQ4_0}) {
@@ -329,14 +358,16 @@ void add_attention_ops(Table& table) {
   }
 }
 
-// A token far in, a prompt from its start, and the middle of a prompt, cut wherever the batch is cut. Pages
-// lie in no order.
+// A token behind more than a segment of keys, a prompt from its start, and the middle of a prompt, cut wherever the batch is cut. Pages
+// lie in no order; the long text has some twice.
 struct PagedBatch {
   static constexpr int64_t kRows = 95;
   std::vector<std::vector<int32_t>> tables{
-      {4, 0, 7, 12, 20, 3, 15, 9, 1, 22}, {2, 18, 5, 23, 10, 6}, {8, 11, 13, 14, 16, 17, 19}};
+      {4, 0, 7, 4, 1, 3, 5, 9, 1, 7, 0, 2, 4, 8, 10, 9, 0, 3, 6, 11, 1, 5, 8, 2, 7, 9, 10, 4, 0, 11, 3, 6, 1, 2, 8},
+      {2, 6, 11},
+      {8, 5, 10, 9, 7}};
   std::vector<SequenceRows> sequences(const Call& c) const {
-    const SequenceRows whole[] = {{0, 1, 149, tables[0]}, {1, 86, 0, tables[1]}, {86, kRows, 100, tables[2]}};
+    const SequenceRows whole[] = {{0, 1, 1093, tables[0]}, {1, 86, 0, tables[1]}, {86, kRows, 148, tables[2]}};
     std::vector<SequenceRows> out;
     for (const SequenceRows& s : whole) {
       const int64_t begin = std::max(s.row_begin, c.begin()), end = std::min(s.row_end, c.begin() + c.n());
@@ -349,14 +380,17 @@ struct PagedBatch {
 
 void add_paged_ops(Table& table) {
   for (const AttentionShape& s : kAttentionShapes) {
-    for (const DType dtype : {DType::kF32, DType::kF16}) {
-      const Shape pages{24, 16, s.n_kv_heads, s.head_dim};
+    for (const DType dtype : {DType::kF32, DType::kF16, DType::kQ8_0}) {
+      const bool in_blocks = dtype == DType::kQ8_0;
+      if (in_blocks && s.head_dim % kBlock != 0) continue;
+      const Shape values{12, s.n_kv_heads, kKvPageLen, s.head_dim};
+      const Shape keys = in_blocks ? values : Shape{12, s.n_kv_heads, s.head_dim, kKvPageLen};
       const std::string variant = fmt::format("{} {}", heads_name(s), to_string(dtype));
       table.push_back({with("attention_paged", variant),
                        PagedBatch::kRows,
                        [=](Call& c) {
-                         c.terms = 150;
-                         const KvPages kv{c.stored("k", pages, dtype, {-2, 2}), c.stored("v", pages, dtype)};
+                         c.terms = 1100;
+                         const KvPages kv{c.stored("k", keys, dtype, {-2, 2}), c.stored("v", values, dtype)};
                          const PagedBatch batch;
                          c.ops.attention_paged(c.rows("out", s.n_heads * s.head_dim),
                                                c.rows("q", s.n_heads * s.head_dim, {-2, 2}), kv,
@@ -367,9 +401,9 @@ void add_paged_ops(Table& table) {
           {with("kv_store", variant),
            PagedBatch::kRows,
            [=](Call& c) {
-             const KvPages kv{c.stored("pages_k", pages, dtype), c.stored("pages_v", pages, dtype)};
+             const KvPages kv{c.stored("pages_k", keys, dtype), c.stored("pages_v", values, dtype)};
              const int64_t width = s.n_kv_heads * s.head_dim;
-             const PagedBatch batch;
+             const PagedBatch batch;  // no page is written by two
              c.ops.kv_store(kv, c.rows("k", width, {-70000, 70000}), c.rows("v", width), batch.sequences(c));
            },
            {0, 95}});
@@ -449,12 +483,40 @@ void add_element_ops(Table& table) {
                        {}});
     }
   }
+  for (const double dloss : {0.0, 0.125}) {
+    table.push_back({with("cross_entropy", fmt::format("z dloss {}", dloss)),
+                     9,
+                     [=](Call& c) {
+                       c.terms = 53;
+                       c.ops.cross_entropy(c.rows("loss"), c.rows("logits", 53, {-20, 20}), c.row_numbers("targets", -2, 53), dloss, 0.01);
+                     },
+                     {}});
+  }
+  for (const int64_t o : {1, 37, 320}) {
+    table.push_back({with("scale_columns", fmt::format("{}", o)),
+                     6,
+                     [=](Call& c) { c.ops.scale_columns(c.rows("out", o), c.rows("x", o), c.fixed("scale", {o})); },
+                     {}});
+    table.push_back({with("scale_columns_backward", fmt::format("{}", o)),
+                     131,
+                     [=](Call& c) {
+                       c.terms = 131;
+                       c.ops.scale_columns_backward(c.sums("dscale", {o}), c.rows("dout", o), c.rows("x", o));
+                     },
+                     {0, 1, 64, 131}});
+  }
+  for (const Into into : {Into::kWrite, Into::kAdd}) {
+    table.push_back({with("dropout", into_name(into)),
+                     7,
+                     [=](Call& c) { c.ops.dropout(c.rows("out", 1501), into, c.rows("x", 1501), 0.3, {5, 6, 7}); },
+                     {0, 7}});
+  }
   table.push_back({"copy", 5, [](Call& c) { c.ops.copy(c.rows("out", 37), c.rows("x", 37)); }, {}});
   for (const auto& [a, b] : {std::pair{1.0, 1.0}, {0.5, -2.0}, {0.0, 3.0}, {1.5, 0.0}}) {
     table.push_back(
         {with("add_scaled", fmt::format("{} {}", a, b)),
          5,
-         [=](Call& c) { c.ops.add_scaled(c.rows("out", 37), a, c.rows("x", 37), b, c.rows("y", 37)); },
+         [a = a, b = b](Call& c) { c.ops.add_scaled(c.rows("out", 37), a, c.rows("x", 37), b, c.rows("y", 37)); },
          {}});
   }
   table.push_back({"add_scaled in place",
@@ -471,6 +533,30 @@ void add_element_ops(Table& table) {
                        c.ops.adamw(c.rows("weight", 1501), c.rows("gradient", 1501, {-0.1, 0.1}),
                                    c.rows("m", 1501, {-0.1, 0.1}), c.rows("v", 1501, {1e-4, 1e-2}),
                                    {3e-4, 0.9, 0.95, 1e-8, 0.1, step, 0.7});
+                     },
+                     {}});
+  }
+  for (const DType weights : {DType::kF32, DType::kBF16}) {
+    for (const bool eight_bits : {false, true}) {
+      if (weights == DType::kF32 && !eight_bits) continue;
+      table.push_back({with("adamw", fmt::format("{}{}", to_string(weights), eight_bits ? " 8-bit" : "")),
+                       1,
+                       [=](Call& c) {
+                         const int64_t n = 1021, kept = eight_bits ? 1024 : n;
+                         c.ops.adamw(weights == DType::kF32 ? c.fixed("weight", {n}) : c.stored("weight", {n}, weights),
+                                     c.fixed("gradient", {n}, {-0.1, 0.1}),
+                                     eight_bits ? c.stored("m", {kept}, DType::kDynamic, {-0.1, 0.1}) : c.fixed("m", {kept}, {-0.1, 0.1}),
+                                     eight_bits ? c.stored("v", {kept}, DType::kDynamicUnsigned, {1e-4, 1e-2})
+                                                : c.fixed("v", {kept}, {1e-4, 1e-2}),
+                                     {3e-3, 0.9, 0.95, 1e-8, 0.1, 3, 0.7, {1, 2, 3}});
+                       },
+                       {}});
+    }
+    table.push_back({with("decay_and_add", to_string(weights)),
+                     1,
+                     [=](Call& c) {
+                       const TensorView weight = weights == DType::kF32 ? c.fixed("weight", {1021}) : c.stored("weight", {1021}, weights);
+                       c.ops.decay_and_add(weight, 0.99, -0.02, c.fixed("x", {1021}), {1, 2, 3});
                      },
                      {}});
   }

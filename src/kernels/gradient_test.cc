@@ -1,6 +1,7 @@
 // Every backward pass of the reference against central differences of its forward pass, in float64.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <functional>
 
@@ -179,6 +180,48 @@ TEST_F(Gradient, CrossEntropy) {
     for (const double x : losses.span<double>()) sum += x / 4;
     return sum;
   });
+}
+
+// With the z-loss the gradient is of loss + z · lse²; lse = loss + the target's logit.
+TEST_F(Gradient, CrossEntropyWithZLoss) {
+  const Tensor logits = tensor({3, 6}, -3, 3), losses = tensor({3}), gradient(DType::kF64, {3, 6});
+  const std::vector<int32_t> targets{2, -1, 5};
+  ops_->copy(gradient, logits);
+  ops_->cross_entropy(losses, gradient, targets, 0.5, 0.01);
+  expect_gradient(logits, gradient, [&] {
+    ops_->cross_entropy(losses, logits, targets, 0);
+    double sum = 0;
+    for (size_t i = 0; i < 3; ++i) {
+      if (targets[i] < 0) continue;
+      const double loss = losses.span<double>()[i], lse = loss + logits.span<double>()[6 * i + static_cast<size_t>(targets[i])];
+      sum += (loss + 0.01 * lse * lse) / 2;
+    }
+    return sum;
+  });
+}
+
+TEST_F(Gradient, ScaleColumns) {
+  const Tensor x = tensor({4, 5}), scale = tensor({5}), out = tensor({4, 5}), dout = tensor({4, 5}), dx = tensor({4, 5}),
+               dscale(DType::kF64, {5});
+  ops_->scale_columns(dx, dout, scale);
+  ops_->scale_columns_backward(dscale, dout, x);
+  const auto forward = [&] {
+    ops_->scale_columns(out, x, scale);
+    return loss(out, dout);
+  };
+  expect_gradient(x, dx, forward);
+  expect_gradient(scale, dscale, forward);
+}
+
+TEST_F(Gradient, Dropout) {
+  const Tensor x = tensor({20, 5}), out = tensor({20, 5}), dout = tensor({20, 5}), dx = tensor({20, 5});
+  const Draw draw{3, 4, 5};
+  ops_->dropout(dx, Into::kWrite, dout, 0.25, draw);
+  expect_gradient(x, dx, [&] {
+    ops_->dropout(out, Into::kWrite, x, 0.25, draw);
+    return loss(out, dout);
+  });
+  EXPECT_NEAR(static_cast<double>(std::count(dx.span<double>().begin(), dx.span<double>().end(), 0.0)), 25, 12);
 }
 
 // Gradients through weights that are stored smaller are those of the numbers the weights stand for.

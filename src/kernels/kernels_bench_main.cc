@@ -94,9 +94,8 @@ class Bench {
 
   // `rows` new tokens of one sequence behind `before` others, half-precision pages.
   void paged_attention(int64_t rows, int64_t before, const AttentionShape& shape) {
-    constexpr int64_t kPage = 64;
-    const int64_t h = shape.n_heads, k = shape.n_kv_heads, e = shape.head_dim, n_pages = (before + rows + kPage - 1) / kPage;
-    const Tensor keys = random_tensor({n_pages, kPage, k, e}, DType::kF16), values = random_tensor({n_pages, kPage, k, e}, DType::kF16);
+    const int64_t h = shape.n_heads, k = shape.n_kv_heads, e = shape.head_dim, n_pages = (before + rows + kKvPageLen - 1) / kKvPageLen;
+    const Tensor keys = random_tensor({n_pages, k, e, kKvPageLen}, DType::kF16), values = random_tensor({n_pages, k, kKvPageLen, e}, DType::kF16);
     const Tensor q = random_tensor({rows, h * e}), out(DType::kF32, {rows, h * e});
     std::vector<int32_t> table(static_cast<size_t>(n_pages));
     for (size_t i = 0; i < table.size(); ++i) table[i] = static_cast<int32_t>(i);

@@ -25,10 +25,10 @@ namespace owlet {
 // How a product of float32 activations with a float weight is computed.
 //   kF32   float32 throughout.
 //   kBF16  both sides rounded to bfloat16, products summed in float32 (as PyTorch's autocast does).
-// Block-quantized weights ignore it. Q8_0 and Q4_0: activations are quantized to 8 bits per block of 32 (as in GGML's formats),
-// products are exact integers, block sums are float32. Every other block type: rows are decoded as they are used and meet the
-// activations as they are, float32 throughout, which is more exact.
-enum class Precision : uint8_t { kF32, kBF16 };
+//   kAsStored  kBF16 for weights that are stored so, where the processor multiplies bfloat16; float32 for all others.
+// Weights in blocks ignore it: activations are quantized to 8 bits per block of 32 (as in GGML's formats), products are exact
+// integers, sums of blocks are float32. NF4, for training, is decoded and meets the activations as they are.
+enum class Precision : uint8_t { kF32, kBF16, kAsStored };
 
 // What a gate goes through: silu(x) = x / (1 + exp(−x)), or the Gaussian error unit as Gemma has it,
 // gelu(x) = x / 2 · (1 + tanh(√(2/π) · (x + 0.044715 x³)))  (Hendrycks & Gimpel 2016).
@@ -49,20 +49,29 @@ struct AttentionShape {
   int64_t first_key(int64_t position) const { return window > 0 && position >= window ? position + 1 - window : 0; }
 };
 
-// Keys and values of many sequences in pages of `page_len` tokens: [n_pages, page_len, K, E], float32 or float16.
+// Keys and values of many sequences in pages of kKvPageLen tokens. Keys in float32 or float16 are turned, so that those of
+// neighbouring tokens lie side by side: [n_pages, K, E, kKvPageLen]; values are not: [n_pages, K, kKvPageLen, E]. In Q8_0 both lie as
+// values do, E is a multiple of 32, and queries meet keys in 8 bits, as activations meet weights in blocks.
+inline constexpr int64_t kKvPageLen = 32;
 struct KvPages {
   TensorView k;
   TensorView v;
-  int64_t page_len() const { return k.shape[1]; }
 };
 
 // Rows [row_begin, row_end) of a batch are the tokens of one sequence at positions first_position, first_position + 1, …;
-// token p of the sequence lives in page pages[p / page_len], slot p % page_len.
+// token p of the sequence lives in page pages[p / kKvPageLen], slot p % kKvPageLen.
 struct SequenceRows {
   int64_t row_begin = 0;
   int64_t row_end = 0;
   int64_t first_position = 0;
   std::span<const int32_t> pages;
+};
+
+// Which random numbers an op draws: element i's follow from these and from i alone, whoever computes it.
+struct Draw {
+  uint64_t seed = 0;
+  uint32_t stream = 0;  // one a tensor
+  uint32_t step = 0;
 };
 
 struct AdamWStep {
@@ -73,6 +82,7 @@ struct AdamWStep {
   double weight_decay = 0;
   int64_t step = 1;         // counts from one; for the bias correction
   double grad_scale = 1.0;  // gradients are multiplied by this first (clipping)
+  Draw rounding = {};       // of bfloat16 weights
 };
 
 class Ops {
@@ -87,12 +97,20 @@ class Ops {
 
   // out_ND = x_ND · rstd_N · weight_D, rstd = 1 / sqrt(mean(x²) + eps)  (Zhang & Sennrich 2019). rstd_N may be empty.
   virtual void rms_norm(TensorView out_ND, TensorView rstd_N, TensorView x_ND, TensorView weight_D, double eps) = 0;
-  // dx_ND (written or added) and dweight_D (added) from dout_ND and what the forward pass saw.
+  // dx_ND (written or added) and dweight_D (added; may be empty) from dout_ND and what the forward pass saw.
   virtual void rms_norm_backward(TensorView dx_ND, Into into, TensorView dweight_D, TensorView dout_ND, TensorView x_ND,
                                  TensorView weight_D, TensorView rstd_N) = 0;
 
   // out_NO = x_NI · weight_OIᵀ, or added to out.
   virtual void linear(TensorView out_NO, Into into, TensorView x_NI, TensorView weight_OI, Precision precision) = 0;
+  // out_NO = x_NI · weight_OIᵀ for several weights, whose rows meet the same x; what can be done once is done once.
+  struct Product {
+    TensorView out_NO;
+    TensorView weight_OI;
+  };
+  virtual void linears(std::span<const Product> products, TensorView x_NI, Precision precision) {
+    for (const Product& p : products) linear(p.out_NO, Into::kWrite, x_NI, p.weight_OI, precision);
+  }
   // dx_NI = dout_NO · weight_OI, or added to dx.
   virtual void linear_backward_input(TensorView dx_NI, Into into, TensorView dout_NO, TensorView weight_OI,
                                      Precision precision) = 0;
@@ -103,6 +121,11 @@ class Ops {
   virtual void add_bias(TensorView x_NO, TensorView bias_O) = 0;
   // dbias_O += Σ over rows of dout_NO
   virtual void bias_backward(TensorView dbias_O, TensorView dout_NO) = 0;
+
+  // out_NO = x_NO · scale_O; out may be x.
+  virtual void scale_columns(TensorView out_NO, TensorView x_NO, TensorView scale_O) = 0;
+  // dscale_O += Σ over rows of dout_NO · x_NO
+  virtual void scale_columns_backward(TensorView dscale_O, TensorView dout_NO, TensorView x_NO) = 0;
 
   // Rotates pairs of the first R ≤ E = head_dim numbers of each head in place by angles cos_sin_PR[position] (first R/2 cosines,
   // then R/2 sines; Su et al. 2021); the rest of a head stays. Pairs are (0, R/2), (1, R/2 + 1) …, as in Hugging Face's code;
@@ -143,8 +166,10 @@ class Ops {
   virtual void soft_cap_backward(TensorView dx, TensorView capped, double cap) = 0;
 
   // loss_N = −log softmax(logits_NV)[target], 0 where target < 0. logits_NV is replaced by its gradient times dloss
-  // (softmax − one-hot; rows of zeros where target < 0) unless dloss is 0, when it is left as it is.
-  virtual void cross_entropy(TensorView loss_N, TensorView logits_NV, std::span<const int32_t> targets, double dloss) = 0;
+  // (softmax − one-hot; rows of zeros where target < 0) unless dloss is 0, when it is left as it is. z_loss adds z_loss · lse² to what
+  // the gradient is of (not to loss_N), lse being the log of softmax's denominator (Chowdhery et al. 2022, PaLM).
+  virtual void cross_entropy(TensorView loss_N, TensorView logits_NV, std::span<const int32_t> targets, double dloss,
+                             double z_loss = 0) = 0;
 
   // out = x, of the same shape and dtype.
   virtual void copy(TensorView out, TensorView x) = 0;
@@ -152,8 +177,16 @@ class Ops {
   // out = a · x + b · y, element by element, of the same shape and dtype; out may be x or y. Where a factor is 0 its side is not read.
   virtual void add_scaled(TensorView out, double a, TensorView x, double b, TensorView y) = 0;
 
-  // One step of AdamW (Loshchilov & Hutter 2019) on a tensor with its two moments, all float32 (float64 in the reference).
+  // out = x / (1 − p) where an element is kept, with probability 1 − p, and 0 elsewhere; or added to out, which may be x otherwise.
+  // The same draw keeps the same elements, so this is its own backward pass (Srivastava et al. 2014).
+  virtual void dropout(TensorView out, Into into, TensorView x, double p, const Draw& draw) = 0;
+
+  // One step of AdamW (Loshchilov & Hutter 2019) on a tensor with its two moments, all float32 (float64 in the reference). A weight in
+  // bfloat16 is rounded stochastically: up with the probability that leaves its mean where it was. Moments may be in 8 bits instead,
+  // m in kDynamic and v in kDynamicUnsigned, as many numbers rounded up to whole blocks (with zeros); the step is taken before they are coded.
   virtual void adamw(TensorView weight, TensorView gradient, TensorView m, TensorView v, const AdamWStep& step) = 0;
+  // weight = keep · weight + factor · x; a weight in bfloat16 is rounded as above.
+  virtual void decay_and_add(TensorView weight, double keep, double factor, TensorView x, const Draw& rounding) = 0;
   // Σ x², summed in float64 in one fixed order.
   virtual double sum_of_squares(TensorView x) = 0;
 };

@@ -1,5 +1,6 @@
 #include "model/adapter.h"
 
+#include <atomic>
 #include <cmath>
 
 #include "quant/blocks.h"
@@ -33,12 +34,6 @@ Tensor merged(const TensorView& weight, const Adapter::Part& part, double streng
   return out;
 }
 
-Tensor scaled(const Tensor& b_OR, double scale) {
-  Tensor out(DType::kF32, b_OR.shape());
-  for (int64_t i = 0; i < out.numel(); ++i) out.f32()[i] = static_cast<float>(scale * static_cast<double>(b_OR.f32()[i]));
-  return out;
-}
-
 bool is_table(const std::string& name) { return name == "model.embed_tokens.weight" || name == "lm_head.weight"; }
 
 Status check_tables(const Adapter& adapter, const Model& model) {
@@ -66,14 +61,48 @@ Status merge(const Adapter& adapter, double strength, Model& model, bool low_ran
 
 Status merge_adapter(const Adapter& adapter, double strength, Model& model) { return merge(adapter, strength, model, true); }
 
+Status unmerge_adapter(const Adapter& adapter, double strength, Model& model) {
+  const auto refuse = [](const std::string& name, const char* what) {
+    return Error{ErrorCode::kUnsupported, fmt::format("the adapter cannot be taken out again: {} {}", name, what), "start from the model it was merged into"};
+  };
+  for (const auto& [name, part] : adapter.parts) {
+    if (part.magnitude_O) return refuse(name, "was given other lengths (DoRA)");
+  }
+  if (!adapter.replaced.empty()) return refuse(adapter.replaced.begin()->first, "was replaced as a whole");
+  return merge(adapter, -strength, model, true);
+}
+
 Status apply_adapter(const Adapter& adapter, double strength, Model& model) {
   OWLET_TRY(merge(adapter, strength, model, false));
   model.weights.for_each_linear([&](const std::string& name, Linear& linear) {
     const auto it = adapter.parts.find(name + ".weight");
     if (it == adapter.parts.end() || it->second.magnitude_O) return;
-    linear.low_rank.push_back({it->second.a_RI, scaled(it->second.b_OR, it->second.scale * strength)});
+    linear.low_rank.push_back({.a_RI = it->second.a_RI, .b_OR = it->second.b_OR, .scale = it->second.scale * strength});
   });
   return {};
+}
+
+Result<std::shared_ptr<const RequestAdapter>> request_adapter(const Adapter& adapter, double strength, const Model& model) {
+  static std::atomic<uint64_t> last_id = 0;
+  const auto refuse = [](const std::string& name) {
+    return Error{ErrorCode::kUnsupported, fmt::format("the adapter changes {} in a way that cannot differ from request to request", name),
+                 "put it on the whole model"};
+  };
+  if (!adapter.replaced.empty()) return refuse(adapter.replaced.begin()->first);
+  auto made = std::make_shared<RequestAdapter>();
+  made->id = ++last_id;
+  size_t n_found = 0;
+  model.weights.for_each_linear([&](const std::string& name, const Linear& linear) {
+    const auto it = adapter.parts.find(name + ".weight");
+    if (it == adapter.parts.end()) return;
+    ++n_found;
+    made->parts[&linear] = {.a_RI = it->second.a_RI, .b_OR = it->second.b_OR, .scale = it->second.scale * strength};
+  });
+  for (const auto& [name, part] : adapter.parts) {
+    if (part.magnitude_O || is_table(name)) return refuse(name);
+  }
+  OWLET_CHECK(n_found == adapter.parts.size(), "[adapter] was read for another model");
+  return std::shared_ptr<const RequestAdapter>(std::move(made));
 }
 
 }  // namespace owlet

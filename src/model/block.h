@@ -36,8 +36,8 @@ struct BlockActivations {
   TensorView act_NF;       // act(gate) · up
   TensorView ffn_out_ND;
   TensorView ffn_out_rstd_N;
-  TensorView out_ND;       // mid + ffn: the next block's x
-  TensorView normed_ND;    // of a branch, on its way to the stream: kept by nobody
+  TensorView out_ND;       // mid + ffn: the next block's x; empty where nobody asks for it again
+  TensorView normed_ND;    // a branch on its way to the stream, normed or with some of it dropped: kept by nobody
 };
 
 // What is particular to a block beside its weights.
@@ -57,7 +57,7 @@ void block_forward(const Context& context, const BlockInput& input, const LayerW
 // Scratch of the backward pass, shared by all blocks. Gradients that are not alive together share memory.
 struct BlockScratch {
   TensorView d_normed_ND;  // of what a norm gave, and of a branch before its norm
-  TensorView d_scaled_ND;  // of a branch that is scaled before it is added
+  TensorView d_scaled_ND;  // of a branch that is scaled before it is added, or of which some is dropped
   TensorView dq_NHE;
   TensorView dk_NKE;
   TensorView dv_NKE;

@@ -41,7 +41,7 @@ Result<std::vector<float>> read_columns(const GgufFile& file, const std::string&
 }  // namespace
 
 ImportanceCollector::ImportanceCollector(const Model& model) {
-  const_cast<Weights&>(model.weights).for_each_linear([&](const std::string& name, Linear& linear) {
+  model.weights.for_each_linear([&](const std::string& name, const Linear& linear) {
     const TensorPlace place = place_in_gguf(model.config, name + ".weight");
     if (place.first_row > 0) return;  // of a tensor that several share, which are given the same
     by_weight_[linear.weight_OI.view().data] = {place.name, std::vector<double>(static_cast<size_t>(linear.weight_OI.shape()[1])), 0};

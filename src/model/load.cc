@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "core/file.h"
+#include "core/memory.h"
 #include "core/json.h"
 #include "io/safetensors.h"
 #include "model/architecture.h"
@@ -90,14 +91,7 @@ Result<Model> load_hf(const fs::path& folder) {
 
 Result<Model> load_gguf(const fs::path& path) {
   OWLET_ASSIGN(const GgufFile file, GgufFile::open(path));
-  auto config = config_from_gguf(file);
-  if (!config.ok()) return std::move(config).error().in(path.string());
-  const ModelConfig c = *config;
-  return assemble(c, [&](const std::string& name) -> Result<Tensor> {
-    const TensorPlace place = place_in_gguf(c, name);
-    OWLET_ASSIGN(const Tensor stored, file.tensor(place.name));
-    return tensor_at(stored, place);
-  });
+  return load_model(file, path.string());
 }
 
 // ---- PyTorch ----
@@ -113,6 +107,17 @@ Result<Model> load_checkpoint(const fs::path& path) {
 Result<Model> load_model(const fs::path& path) {
   if (const fs::path checkpoint = find_checkpoint(path); !checkpoint.empty()) return load_checkpoint(checkpoint);
   return is_gguf(path) ? load_gguf(path) : load_hf(path);
+}
+
+Result<Model> load_model(const GgufFile& file, const std::string& name) {
+  auto config = config_from_gguf(file);
+  if (!config.ok()) return std::move(config).error().in(name);
+  const ModelConfig c = *config;
+  return assemble(c, [&](const std::string& hf_name) -> Result<Tensor> {
+    const TensorPlace place = place_in_gguf(c, hf_name);
+    OWLET_ASSIGN(const Tensor stored, file.tensor(place.name));
+    return tensor_at(stored, place);
+  });
 }
 
 Result<ModelConfig> load_config(const fs::path& path) {
@@ -141,9 +146,11 @@ Result<Model> to_float32(const Model& model) {
   return make_model(model.config, std::move(weights));
 }
 
-Status save_hf(const Model& model, const fs::path& folder, DType dtype) {
-  if (dtype != DType::kF32 && dtype != DType::kF16 && dtype != DType::kBF16) {
-    return make_error(ErrorCode::kInvalidArgument, "a Hugging Face folder holds f32, f16 or bf16, not {}", to_string(dtype));
+Status save_hf(const Model& model, const fs::path& folder, std::optional<DType> dtype) {
+  const auto is_float = [](DType type) { return type == DType::kF32 || type == DType::kF16 || type == DType::kBF16; };
+  const DType matrices = dtype.value_or(model.weights.layers.front().up.weight_OI.dtype());
+  if (!is_float(matrices)) {
+    return make_error(ErrorCode::kInvalidArgument, "a Hugging Face folder holds f32, f16 or bf16, not {}", to_string(matrices));
   }
   std::error_code code;
   fs::create_directories(folder, code);
@@ -152,15 +159,16 @@ Status save_hf(const Model& model, const fs::path& folder, DType dtype) {
   std::vector<Tensor> converted;  // keeps what is converted alive until it is written
   std::vector<std::pair<std::string, TensorView>> tensors;
   for (const StoredTensor& tensor : stored) {
-    if (!tensor.is_as_it_is(dtype)) {
-      Tensor copy(dtype, tensor.shape());
-      for (int64_t r = 0; r < copy.view().rows(); ++r) tensor.write_row(r, dtype, copy.view().row_range(r, r + 1).data);
+    const DType type = dtype.value_or(is_float(tensor.dtype()) ? tensor.dtype() : DType::kF32);
+    if (!tensor.is_as_it_is(type)) {
+      Tensor copy(type, tensor.shape());
+      for (int64_t r = 0; r < copy.view().rows(); ++r) tensor.write_row(r, type, copy.view().row_range(r, r + 1).data);
       converted.push_back(std::move(copy));
     }
-    tensors.emplace_back(tensor.name(), tensor.is_as_it_is(dtype) ? tensor.as_it_is() : converted.back().view());
+    tensors.emplace_back(tensor.name(), tensor.is_as_it_is(type) ? tensor.as_it_is() : converted.back().view());
   }
   OWLET_TRY(write_safetensors(folder / "model.safetensors", tensors));
-  const char* torch_dtype = dtype == DType::kF32 ? "float32" : dtype == DType::kF16 ? "float16" : "bfloat16";
+  const char* torch_dtype = matrices == DType::kF32 ? "float32" : matrices == DType::kF16 ? "float16" : "bfloat16";
   return write_file(folder / "config.json", dump_json(config_to_hf(model.config, torch_dtype), 2) + "\n");
 }
 
@@ -182,31 +190,36 @@ Status add_to_gguf(const Model& model, const Mix& mix, GgufWriter& writer, const
 
 Status quantize_weights(Model& model, const Mix& mix, ThreadPool& pool, const std::function<void(double)>& progress) {
   bool has_blocks = false;
-  double total = 0, done = 0;
-  std::as_const(model.weights).for_each([&](const std::string&, const Tensor& tensor) {
-    has_blocks |= is_quantized(tensor.dtype());
-    total += static_cast<double>(tensor.numel());
-  });
+  std::as_const(model.weights).for_each([&](const std::string&, const Tensor& tensor) { has_blocks |= is_quantized(tensor.dtype()); });
   if (has_blocks) {
     return Error{ErrorCode::kInvalidArgument, fmt::format("the model is quantized already, to {}", model.dtype_name()),
                  "name a model whose weights are f32, f16 or bf16"};
   }
+  convert_weights(model, [&](const std::string& name, const Tensor& tensor) {
+    return type_in_mix(mix, model.config, place_in_gguf(model.config, name).name, tensor.shape(), false);
+  }, pool, progress);
+  return {};
+}
+
+void convert_weights(Model& model, const std::function<DType(const std::string&, const Tensor&)>& type, ThreadPool& pool,
+                     const std::function<void(double)>& progress) {
+  double total = 0, done = 0;
+  std::as_const(model.weights).for_each([&](const std::string&, const Tensor& tensor) { total += static_cast<double>(tensor.numel()); });
   model.weights.for_each([&](const std::string& name, Tensor& tensor) {
-    const DType type = type_in_mix(mix, model.config, place_in_gguf(model.config, name).name, tensor.shape(), false);
-    const Tensor encoded(type, tensor.shape());
+    const Tensor encoded(type(name, tensor), tensor.shape());
     const TensorView from = tensor, to = encoded;
     pool.parallel_for(from.rows(), 1, [&](int64_t begin, int64_t end) {
       std::vector<float> x(static_cast<size_t>(from.cols()));
       for (int64_t r = begin; r < end; ++r) {
         dequantize_row(from.dtype, from.row_range(r, r + 1).data, x.data(), from.cols());
-        quantize_row(type, x.data(), to.row_range(r, r + 1).data, from.cols());
+        quantize_row(to.dtype, x.data(), to.row_range(r, r + 1).data, from.cols());
       }
     });
+    expect_no_use(from.data, from.bytes());
     tensor = encoded;
     done += static_cast<double>(from.numel());
     if (progress) progress(done / total);
   });
-  return {};
 }
 
 }  // namespace owlet

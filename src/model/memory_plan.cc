@@ -5,8 +5,8 @@ namespace owlet {
 MemoryPlan plan_memory(const Model& model, const RunSize& size) {
   const ModelConfig& c = model.config;
   MemoryPlan plan{.weights = model.bytes(), .kv_per_token = KvCache::bytes_per_token(c, size.kv_dtype)};
-  const int64_t pages = (size.context + KvCache::kPageLen - 1) / KvCache::kPageLen;
-  plan.kv = size.sequences * pages * KvCache::kPageLen * plan.kv_per_token;
+  const auto in_pages = [](int64_t n_tokens) { return (n_tokens + KvCache::kPageLen - 1) / KvCache::kPageLen * KvCache::kPageLen; };
+  plan.kv = (size.kv_tokens > 0 ? in_pages(size.kv_tokens) : size.sequences * in_pages(size.context)) * plan.kv_per_token;
   plan.activations = Runner::bytes(c, size.rows, model.compute_dtype());
   return plan;
 }

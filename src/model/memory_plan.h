@@ -14,6 +14,7 @@ struct RunSize {
   int64_t sequences = 1;  // at once
   int64_t rows = 1;       // of a step: what Runner is made for
   DType kv_dtype = DType::kF16;
+  int64_t kv_tokens = 0;  // that the KV cache holds for all of them; 0: a context for each
 };
 
 struct MemoryPlan {

@@ -41,6 +41,7 @@ struct Weights {
   void for_each(const std::function<void(const std::string& name, Tensor& tensor)>& visit);
   void for_each(const std::function<void(const std::string& name, const Tensor& tensor)>& visit) const;
   void for_each_linear(const std::function<void(const std::string& name, Linear& linear)>& visit);  // names without ".weight"
+  void for_each_linear(const std::function<void(const std::string& name, const Linear& linear)>& visit) const;
 };
 
 // Zeroed weights of the config's shape (gradients, optimizer states, a model to be initialised).
@@ -61,6 +62,9 @@ struct Model {
   std::string dtype_name() const;  // of most weights: "q4_0"
 };
 
+// Where the weights lie in memory.
+std::vector<std::span<const std::byte>> memory_of(const Weights& weights);
+
 // A model around weights: checks every shape against the config.
 Result<Model> make_model(ModelConfig config, Weights weights);
 
@@ -74,9 +78,13 @@ void output_logits(const Context& context, const Model& model, TensorView logits
 // Keys and values of every layer in pages shared by all sequences. Who owns which page is the caller's business.
 class KvCache {
  public:
-  static constexpr int64_t kPageLen = 32;
+  static constexpr int64_t kPageLen = kKvPageLen;
   KvCache(const ModelConfig& config, int64_t n_pages, DType dtype = DType::kF32);
   KvPages layer(int64_t i) const;
+  // Keys and values of all layers.
+  void copy_page(int32_t from, int32_t to) const;
+  // Makes the system give all the memory now, and not when it is first written to.
+  void touch() const;
   static int64_t bytes_per_token(const ModelConfig& config, DType dtype);
   int64_t n_pages() const { return n_pages_; }
   int64_t bytes() const;
@@ -94,6 +102,9 @@ struct RaggedBatch {
   std::vector<int32_t> output_rows;  // rows whose logits are wanted
   // Tokens that each sequence may come to, for rotations that depend on it; empty: as many as it has.
   std::vector<int64_t> reach = {};
+  // Of each sequence, the adapter that it is computed with, null: none; empty: nobody has one. Neighbours with the same are computed
+  // together.
+  std::vector<const LinearParts*> adapters = {};
 };
 
 // Runs a model over ragged batches of at most max_rows tokens; owns the activations, allocated once.

@@ -58,9 +58,9 @@ double made_up_loss(const TensorView& h, const Tensor& c) {
   return sum;
 }
 
-void expect_gradients_agree(const ModelConfig& config) {
+void expect_gradients_agree(const ModelConfig& config, const Dropping* dropping = nullptr) {
   const auto ops = make_reference_ops();
-  const Context context{*ops};
+  const Context context{.ops = *ops, .dropping = dropping};
   Model model = random_model(config, DType::kF64);
   const Packed packed;
   const auto n = static_cast<int64_t>(packed.tokens.size());
@@ -96,6 +96,10 @@ void expect_gradients_agree(const ModelConfig& config) {
 
 TEST(Model, GradientsOfTheWholeModelAgreeWithFiniteDifferences) { expect_gradients_agree(tiny()); }
 TEST(Model, AndWithInterleavedRotation) { expect_gradients_agree(tiny(false, true)); }
+TEST(Model, AndWithDropout) {
+  const Dropping dropping{.seed = 4, .step = 2, .residual = 0.3};
+  expect_gradients_agree(tiny(), &dropping);
+}
 
 std::vector<float> paged_logits(Context context, const Model& model, const std::vector<int32_t>& tokens, const std::vector<size_t>& chunks) {
   KvCache cache(model.config, 4);
@@ -198,6 +202,25 @@ TEST(Config, NamesWhatItCannotDo) {
   ASSERT_FALSE(unknown.ok());
   EXPECT_THAT(unknown.error().to_string(), testing::HasSubstr("'mamba' are not supported\n  supported: llama"));
   EXPECT_THAT(config_from_hf(Json{{"model_type", "llama"}}).error().message, testing::HasSubstr("'vocab_size' must be an integer"));
+}
+
+// Where texts of two reaches are of one kind, each can go on from what the other left.
+TEST(Rope, ReachesOfOneKindAreRotatedAlike) {
+  for (const RopeScaling scaling : {RopeScaling::kNone, RopeScaling::kYarn, RopeScaling::kDynamic, RopeScaling::kLongRope}) {
+    ModelConfig config = tiny();
+    config.rope.scaling = scaling;
+    config.rope.factor = 4;
+    config.rope.original_positions = 16;
+    const auto n_factors = static_cast<size_t>(config.rotary_dim() / 2);
+    config.rope.short_factors.assign(n_factors, 1.0);
+    config.rope.long_factors.assign(n_factors, 3.0);
+    for (const int64_t a : {1, 16, 17, 40}) {
+      for (const int64_t b : {1, 16, 17, 40}) {
+        const auto of = [&](int64_t reach) { return rope_frequencies(config, Rotation::kGlobal, reach).per_position; };
+        EXPECT_EQ(config.rope.kind_of_reach(a) == config.rope.kind_of_reach(b), of(a) == of(b)) << to_string(scaling) << " " << a << " " << b;
+      }
+    }
+  }
 }
 
 }  // namespace

@@ -146,6 +146,11 @@ Status RopeConfig::validate(int64_t head_dim) const {
   return {};
 }
 
+int64_t RopeConfig::kind_of_reach(int64_t reach) const {
+  if (!depends_on_reach() || reach <= original_positions) return 0;
+  return scaling == RopeScaling::kLongRope ? 1 : reach;
+}
+
 Status stretch_context(ModelConfig& config, std::string_view how) {
   const size_t colon = std::min(how.find(':'), how.size());
   const auto scaling = parse_rope_scaling(how.substr(0, colon));

@@ -43,6 +43,8 @@ struct RopeConfig {
   Status validate(int64_t head_dim) const;
   // Frequencies depend on how long a text may become.
   bool depends_on_reach() const { return scaling == RopeScaling::kDynamic || scaling == RopeScaling::kLongRope; }
+  // Texts that may come to reaches of one kind are rotated alike.
+  int64_t kind_of_reach(int64_t reach) const;
 };
 
 // "linear", "yarn" …, as config.json names them.

@@ -1,16 +1,39 @@
+#include <cstring>
+
 #include "model/block.h"
 #include "model/model.h"
 
 namespace owlet {
 
 KvCache::KvCache(const ModelConfig& config, int64_t n_pages, DType dtype) : n_pages_(n_pages) {
-  const Shape shape{n_pages, kPageLen, config.n_kv_heads, config.head_dim};
-  for (int64_t i = 0; i < config.n_layers; ++i) layers_.emplace_back(Tensor(dtype, shape), Tensor(dtype, shape));
+  const Shape values{n_pages, config.n_kv_heads, kPageLen, config.head_dim};
+  const Shape keys = is_quantized(dtype) ? values : Shape{n_pages, config.n_kv_heads, config.head_dim, kPageLen};
+  for (int64_t i = 0; i < config.n_layers; ++i) layers_.emplace_back(Tensor(dtype, keys), Tensor(dtype, values));
 }
 
 KvPages KvCache::layer(int64_t i) const {
   const auto& [k, v] = layers_[static_cast<size_t>(i)];
   return {k, v};
+}
+
+void KvCache::copy_page(int32_t from, int32_t to) const {
+  if (from == to) return;
+  const auto copy = [&](const Tensor& pages) {
+    const auto bytes = static_cast<size_t>(pages.bytes() / n_pages_);
+    std::byte* first = pages.view().as<std::byte>();
+    std::memcpy(first + static_cast<size_t>(to) * bytes, first + static_cast<size_t>(from) * bytes, bytes);
+  };
+  for (const auto& [k, v] : layers_) {
+    copy(k);
+    copy(v);
+  }
+}
+
+void KvCache::touch() const {
+  for (const auto& [k, v] : layers_) {
+    k.zero();
+    v.zero();
+  }
 }
 
 int64_t KvCache::bytes_per_token(const ModelConfig& c, DType dtype) { return 2 * c.n_layers * c.n_kv_heads * row_bytes(dtype, c.head_dim); }
@@ -67,6 +90,25 @@ int64_t Runner::bytes(const ModelConfig& c, int64_t rows, DType t) {
   return rows * row;
 }
 
+namespace {
+
+// Rows of sequences that stand beside each other and have the same adapter.
+std::vector<AdaptedRows> adapted_rows(const RaggedBatch& batch) {
+  std::vector<AdaptedRows> adapted;
+  for (size_t i = 0; i < batch.adapters.size(); ++i) {
+    const auto& [begin, end, position, pages] = batch.sequences[i];
+    if (!batch.adapters[i]) continue;
+    if (!adapted.empty() && adapted.back().parts == batch.adapters[i] && adapted.back().end == begin) {
+      adapted.back().end = end;
+    } else {
+      adapted.push_back({begin, end, batch.adapters[i]});
+    }
+  }
+  return adapted;
+}
+
+}  // namespace
+
 TensorView Runner::forward(const RaggedBatch& batch, const KvCache& cache) {
   const int64_t n = static_cast<int64_t>(batch.tokens_N.size());
   const int64_t n_out = static_cast<int64_t>(batch.output_rows.size());
@@ -74,11 +116,14 @@ TensorView Runner::forward(const RaggedBatch& batch, const KvCache& cache) {
   const BlockActivations a = activations_->rows(n);
   Ops& ops = context_.ops;
 
+  const std::vector<AdaptedRows> adapted = adapted_rows(batch);
+  Context context = context_;
+  context.adapted = adapted;
   activations_->set_angles(batch);
-  embed(context_, model_, a.x_ND, batch.tokens_N);
+  embed(context, model_, a.x_ND, batch.tokens_N);
   for (int64_t i = 0; i < model_.config.n_layers; ++i) {
     const BlockInput input{model_.config, i, activations_->angles};
-    block_forward(context_, input, model_.weights.layers[static_cast<size_t>(i)], a, [&](const BlockActivations& b) {
+    block_forward(context, input, model_.weights.layers[static_cast<size_t>(i)], a, [&](const BlockActivations& b) {
       const KvPages pages = cache.layer(i);
       ops.kv_store(pages, b.k_NKE, b.v_NKE, batch.sequences);
       ops.attention_paged(b.attn_NHE, b.q_NHE, pages, batch.sequences, input.attention());
@@ -91,7 +136,7 @@ TensorView Runner::forward(const RaggedBatch& batch, const KvCache& cache) {
   if (n_out == 0) return logits;
   ops.embedding(last, a.x_ND, batch.output_rows);
   ops.rms_norm(normed, {}, last, model_.weights.final_norm_D, model_.config.rms_eps);
-  output_logits(context_, model_, logits, normed);
+  output_logits(context, model_, logits, normed);
   return logits;
 }
 

@@ -23,6 +23,7 @@ class StoredTensor {
 
   const std::string& name() const { return name_; }
   const Shape& shape() const { return shape_; }
+  DType dtype() const { return parts_.front().tensor.dtype(); }  // ours
   // The file holds it exactly as we do, in one piece: as_it_is() is valid.
   bool is_as_it_is(DType dtype) const;
   TensorView as_it_is() const { return parts_.front().tensor; }

@@ -48,6 +48,19 @@ void visit_weights(WeightsT& weights, const Visit& visit) {
   visit_present("lm_head.weight", weights.output_VD, visit);
 }
 
+template <class WeightsT, class Visit>
+void visit_linears(WeightsT& weights, const Visit& visit) {
+  for (size_t i = 0; i < weights.layers.size(); ++i) {
+    auto& layer = weights.layers[i];
+    const std::string prefix = fmt::format("model.layers.{}.", i);
+    for (const auto& [name, linear] : {std::pair{"self_attn.q_proj", &layer.q}, {"self_attn.k_proj", &layer.k},
+                                       {"self_attn.v_proj", &layer.v}, {"self_attn.o_proj", &layer.o}, {"mlp.gate_proj", &layer.gate},
+                                       {"mlp.up_proj", &layer.up}, {"mlp.down_proj", &layer.down}}) {
+      visit(prefix + name, *linear);
+    }
+  }
+}
+
 // The skeleton of a model: every tensor comes from make(shape).
 template <class Make>
 Weights build_weights(const ModelConfig& c, const Make& make) {
@@ -85,16 +98,9 @@ void Weights::for_each(const std::function<void(const std::string&, const Tensor
   visit_weights(*this, visit);
 }
 
-void Weights::for_each_linear(const std::function<void(const std::string&, Linear&)>& visit) {
-  for (size_t i = 0; i < layers.size(); ++i) {
-    LayerWeights& layer = layers[i];
-    const std::string prefix = fmt::format("model.layers.{}.", i);
-    for (const auto& [name, linear] : {std::pair{"self_attn.q_proj", &layer.q}, {"self_attn.k_proj", &layer.k},
-                                       {"self_attn.v_proj", &layer.v}, {"self_attn.o_proj", &layer.o}, {"mlp.gate_proj", &layer.gate},
-                                       {"mlp.up_proj", &layer.up}, {"mlp.down_proj", &layer.down}}) {
-      visit(prefix + name, *linear);
-    }
-  }
+void Weights::for_each_linear(const std::function<void(const std::string&, Linear&)>& visit) { visit_linears(*this, visit); }
+void Weights::for_each_linear(const std::function<void(const std::string&, const Linear&)>& visit) const {
+  visit_linears(*this, visit);
 }
 
 Weights make_weights(const ModelConfig& config, DType dtype) {
@@ -122,6 +128,14 @@ void init_weights(Weights& weights, const ModelConfig& config, uint64_t seed) {
       }
     }
   });
+}
+
+std::vector<std::span<const std::byte>> memory_of(const Weights& weights) {
+  std::vector<std::span<const std::byte>> out;
+  weights.for_each([&out](const std::string&, const Tensor& t) {
+    out.emplace_back(t.view().as<const std::byte>(), static_cast<size_t>(t.bytes()));
+  });
+  return out;
 }
 
 int64_t Model::bytes() const {

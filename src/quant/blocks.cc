@@ -24,6 +24,9 @@ const RowCodec& row_codec(DType dtype) {
     case DType::kQ5_K: return kQ5_KCodec;
     case DType::kIQ4_NL: return kIQ4_NLCodec;
     case DType::kIQ4_XS: return kIQ4_XSCodec;
+    case DType::kNf4: return kNf4Codec;
+    case DType::kDynamic: return kDynamicCodec;
+    case DType::kDynamicUnsigned: return kDynamicUnsignedCodec;
   }
   OWLET_CHECK(false, "[row_codec] type {}", static_cast<int>(dtype));
 }

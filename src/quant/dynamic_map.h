@@ -14,7 +14,7 @@ namespace owlet {
 enum class DynamicMap : uint8_t { kSigned, kUnsigned };
 constexpr int64_t kDynamicBlock = 256;
 
-// Ascending. Of the reference's, which sums in float32, some differ in the last bit.
+// Ascending; the reference's to the bit.
 const std::array<float, 256>& dynamic_values(DynamicMap map);
 
 struct DynamicTensor {
@@ -23,9 +23,18 @@ struct DynamicTensor {
   std::vector<float> scales;  // each block's greatest magnitude
 };
 
-// A number is first rounded to the middle of one of 65,536 equal steps of [−1, 1], then coded by the nearest value: the table of the
-// reference. So without signs, too, nothing below 2^−16 of the scale is told apart.
+// A number is first rounded to the nearest of 65,536 evenly spaced from −1 to 1, then coded by the value nearest to that: the table of the
+// reference. So without signs, too, nothing below 2^−17 of the scale is told apart.
 DynamicTensor encode_dynamic(DynamicMap map, std::span<const float> x);
 void decode_dynamic(const DynamicTensor& tensor, std::span<float> out);
+
+// The same in one piece, as the types kDynamic and kDynamicUnsigned store it: rows of blocks, each its scale and its codes.
+struct DynamicBlock {
+  float scale;
+  uint8_t codes[kDynamicBlock];
+};
+static_assert(sizeof(DynamicBlock) == 260);
+void encode_block(DynamicMap map, const float* x, DynamicBlock& block);
+void decode_block(DynamicMap map, const DynamicBlock& block, float* out);
 
 }  // namespace owlet

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "quant/row_codec.h"
+
 namespace owlet {
 namespace {
 
@@ -36,26 +38,43 @@ const Ladder& ladder_of(FourBit type) {
   return type == FourBit::kNf4 ? nf4 : fp4;
 }
 
+// Codes of up to a block, two a byte; returns its scale.
+float encode_numbers(FourBit type, std::span<const float> x, uint8_t* codes) {
+  const Ladder& ladder = ladder_of(type);
+  float scale = 0;
+  for (const float value : x) scale = std::max(scale, std::abs(value));
+  const float inverse = scale > 0 ? 1 / scale : 0;
+  for (size_t i = 0; i < x.size(); ++i) {
+    const float scaled = x[i] * inverse;
+    size_t place = 0;
+    for (const float midpoint : ladder.midpoints) place += scaled > midpoint;
+    codes[i / 2] = static_cast<uint8_t>((i % 2 == 0 ? 0 : codes[i / 2]) | ladder.codes[place] << (i % 2 == 0 ? 4 : 0));
+  }
+  return scale;
+}
+
+void encode_nf4(const float* x, const float*, BlockNf4& block) {
+  block.scale = encode_numbers(FourBit::kNf4, {x, kFourBitBlock}, block.codes);
+}
+
+void decode_nf4(const BlockNf4& block, float* out) {
+  for (size_t i = 0; i < kFourBitBlock / 2; ++i) {
+    out[2 * i] = block.scale * kNf4Values[block.codes[i] >> 4];
+    out[2 * i + 1] = block.scale * kNf4Values[block.codes[i] & 15];
+  }
+}
+
 }  // namespace
+
+const RowCodec kNf4Codec = block_codec<BlockNf4, kFourBitBlock, encode_nf4, decode_nf4>();
 
 const std::array<float, 16>& four_bit_values(FourBit type) { return type == FourBit::kNf4 ? kNf4Values : kFp4Values; }
 
 FourBitTensor encode_four_bit(FourBit type, std::span<const float> x) {
   FourBitTensor tensor{.type = type, .n = static_cast<int64_t>(x.size()), .codes = std::vector<uint8_t>((x.size() + 1) / 2), .scales = {}};
-  const Ladder& ladder = ladder_of(type);
   for (size_t begin = 0; begin < x.size(); begin += kFourBitBlock) {
     const auto block = x.subspan(begin, std::min<size_t>(kFourBitBlock, x.size() - begin));
-    float scale = 0;
-    for (const float value : block) scale = std::max(scale, std::abs(value));
-    tensor.scales.push_back(scale);
-    const float inverse = scale > 0 ? 1 / scale : 0;
-    for (size_t i = 0; i < block.size(); ++i) {
-      const float scaled = block[i] * inverse;
-      size_t place = 0;
-      for (const float midpoint : ladder.midpoints) place += scaled > midpoint;
-      const size_t at = begin + i;
-      tensor.codes[at / 2] = static_cast<uint8_t>(tensor.codes[at / 2] | ladder.codes[place] << (at % 2 == 0 ? 4 : 0));
-    }
+    tensor.scales.push_back(encode_numbers(type, block, tensor.codes.data() + begin / 2));
   }
   return tensor;
 }
@@ -83,6 +102,13 @@ std::vector<float> decode_scales(const CodedScales& coded) {
   decode_dynamic(coded.rest, scales);
   for (float& value : scales) value += coded.mean;
   return scales;
+}
+
+void round_scales(std::span<BlockNf4> blocks) {
+  std::vector<float> scales;
+  for (const BlockNf4& block : blocks) scales.push_back(block.scale);
+  scales = decode_scales(encode_scales(scales));
+  for (size_t i = 0; i < blocks.size(); ++i) blocks[i].scale = scales[i];
 }
 
 }  // namespace owlet

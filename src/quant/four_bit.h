@@ -25,6 +25,13 @@ struct FourBitTensor {
   std::vector<float> scales;    // one a block, the last of which may be short
 };
 
+// One block as the type kNf4 stores it, 36 bytes: x = scale · value of the code.
+struct BlockNf4 {
+  float scale;
+  uint8_t codes[kFourBitBlock / 2];
+};
+static_assert(sizeof(BlockNf4) == 36);
+
 // Any n; blocks do not care for rows. Not finite numbers are the caller's to refuse.
 FourBitTensor encode_four_bit(FourBit type, std::span<const float> x);
 void decode_four_bit(const FourBitTensor& tensor, std::span<float> out);
@@ -36,5 +43,8 @@ struct CodedScales {
 };
 CodedScales encode_scales(std::span<const float> scales);
 std::vector<float> decode_scales(const CodedScales& coded);
+
+// Gives the blocks of a whole tensor the scales that double quantization would leave them: the same numbers, at the old size.
+void round_scales(std::span<BlockNf4> blocks);
 
 }  // namespace owlet

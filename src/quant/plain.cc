@@ -1,6 +1,5 @@
 // The plain types: one number an element.
 #include <algorithm>
-#include <cstring>
 
 #include "core/half.h"
 #include "quant/row_codec.h"
@@ -24,8 +23,8 @@ float from_double(double x) { return static_cast<float>(x); }
 }  // namespace
 
 const RowCodec kF32Codec = {
-    [](const float* x, const float*, void* out, int64_t n) { std::memcpy(out, x, static_cast<size_t>(n) * sizeof *x); },
-    [](const void* row, float* out, int64_t n) { std::memcpy(out, row, static_cast<size_t>(n) * sizeof *out); }};
+    [](const float* x, const float*, void* out, int64_t n) { std::copy_n(x, n, static_cast<float*>(out)); },
+    [](const void* row, float* out, int64_t n) { std::copy_n(static_cast<const float*>(row), n, out); }};
 const RowCodec kF64Codec = element_codec<double, to_double, from_double>();
 const RowCodec kF16Codec = element_codec<uint16_t, f32_to_f16, f16_to_f32>();
 const RowCodec kBF16Codec = element_codec<uint16_t, f32_to_bf16, bf16_to_f32>();

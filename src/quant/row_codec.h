@@ -20,6 +20,7 @@ extern const RowCodec kQ6_KCodec;
 extern const RowCodec kQ4_1Codec, kQ5_0Codec, kQ5_1Codec;
 extern const RowCodec kQ2_KCodec, kQ3_KCodec, kQ4_KCodec, kQ5_KCodec;
 extern const RowCodec kIQ4_NLCodec, kIQ4_XSCodec;
+extern const RowCodec kNf4Codec, kDynamicCodec, kDynamicUnsignedCodec;
 
 // The codec of a type made of blocks that is only read.
 template <class Block, int kElements, void (*kDecode)(const Block&, float*)>

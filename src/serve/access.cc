@@ -23,21 +23,42 @@ bool is_allowed_origin(const AccessRules& rules, std::string_view origin) {
                      [origin](const std::string& allowed) { return allowed == "*" || allowed == origin; });
 }
 
-}  // namespace
-
-bool is_loopback_host(std::string_view host_header) {
+// Without its port, in small letters.
+std::string host_name(std::string_view host_header) {
   std::string host = lower(host_header);
   const size_t colon = host.rfind(':');
   const bool has_port = colon != std::string::npos && host.find(']', colon) == std::string::npos;
   if (has_port) host.resize(colon);
+  return host;
+}
+
+// "192.168.1.7", "[fe80::1]". Names in a network never look so.
+bool is_address(std::string_view host) {
+  const bool is_ipv6 = host.size() > 2 && host.front() == '[' && host.back() == ']';
+  return is_ipv6 || (!host.empty() && host.find_first_not_of("0123456789.") == std::string_view::npos);
+}
+
+bool is_known_host(const AccessRules& rules, std::string_view host_header) {
+  if (is_loopback_host(host_header)) return true;
+  const std::string host = host_name(host_header);
+  if (!rules.loopback_only && (is_address(host) || !rules.keys.empty())) return true;
+  const auto names_it = [&](const std::string& known) { return known == "*" || lower(known) == host; };
+  return std::any_of(rules.hosts.begin(), rules.hosts.end(), names_it);
+}
+
+}  // namespace
+
+bool is_loopback_host(std::string_view host_header) {
+  const std::string host = host_name(host_header);
   return host == "localhost" || host == "127.0.0.1" || host == "[::1]";
 }
 
-std::optional<ApiError> refuse_access(const AccessRules& rules, const HttpRequest& request) {
+std::optional<ApiError> refuse_origin(const AccessRules& rules, const HttpRequest& request) {
   const std::string_view host = request.header("host");
-  if (rules.loopback_only && !host.empty() && !is_loopback_host(host)) {
+  if (!host.empty() && !is_known_host(rules, host)) {
     return ApiError{.status = 403,
-                    .message = "This server answers to localhost and 127.0.0.1 only.",
+                    .message = fmt::format("This server does not answer to '{}'; start it with --allow-host to change that.",
+                                           host.substr(0, 200)),
                     .code = "host_not_allowed"};
   }
   const std::string_view origin = request.header("origin");
@@ -48,24 +69,29 @@ std::optional<ApiError> refuse_access(const AccessRules& rules, const HttpReques
                         origin.substr(0, 200)),
                     .code = "origin_not_allowed"};
   }
-  if (rules.api_key.empty() || !request.path.starts_with("/v1/") || request.method == "OPTIONS")
-    return std::nullopt;
+  return std::nullopt;
+}
+
+std::variant<const ApiKey*, ApiError> key_of(const AccessRules& rules, const HttpRequest& request) {
+  if (rules.keys.empty()) return nullptr;
   constexpr std::string_view kBearer = "bearer ";
   const std::string_view authorization = request.header("authorization");
   const bool is_bearer = lower(authorization.substr(0, kBearer.size())) == kBearer;
-  if (is_bearer && constant_time_equal(authorization.substr(kBearer.size()), rules.api_key))
-    return std::nullopt;
+  const ApiKey* key = is_bearer ? find_key(rules.keys, authorization.substr(kBearer.size())) : nullptr;
+  if (key) return key;
   return ApiError{.status = 401,
                   .message = authorization.empty()
                                  ? "This server asks for an API key: send 'Authorization: Bearer KEY'."
-                                 : "The API key is not the right one.",
+                                 : "The API key is not a right one.",
                   .code = "invalid_api_key"};
 }
 
 HttpHeaders cors_headers(const AccessRules& rules, const HttpRequest& request) {
   const std::string_view origin = request.header("origin");
   if (origin.empty() || !is_allowed_origin(rules, origin)) return {};
-  HttpHeaders headers{{"Access-Control-Allow-Origin", std::string(origin)}, {"Vary", "Origin"}};
+  HttpHeaders headers{{"Access-Control-Allow-Origin", std::string(origin)},
+                      {"Vary", "Origin"},
+                      {"Access-Control-Expose-Headers", "Retry-After, X-Request-Id"}};
   if (request.method != "OPTIONS") return headers;
   headers.emplace_back("Access-Control-Allow-Methods", "GET, POST, OPTIONS");
   // Clients add headers of their own; none of them means anything here, so all that were asked for are fine.
@@ -76,15 +102,6 @@ HttpHeaders cors_headers(const AccessRules& rules, const HttpRequest& request) {
   }
   headers.emplace_back("Access-Control-Max-Age", "600");
   return headers;
-}
-
-bool constant_time_equal(std::string_view a, std::string_view b) {
-  unsigned difference = a.size() == b.size() ? 0u : 1u;
-  for (size_t i = 0; i < a.size(); ++i) {
-    difference |= static_cast<unsigned char>(a[i]) ^
-                  static_cast<unsigned>(static_cast<unsigned char>(b.empty() ? 0 : b[i % b.size()]));
-  }
-  return difference == 0;
 }
 
 }  // namespace owlet

@@ -4,30 +4,33 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <variant>
 #include <vector>
 
 #include "serve/api_error.h"
+#include "serve/api_keys.h"
 #include "serve/http_server.h"
 
 namespace owlet {
 
 struct AccessRules {
-  bool loopback_only = true;              // bound to this machine: other names in Host are DNS rebinding
-  std::string api_key;                    // empty: none asked for
-  std::vector<std::string> cors_origins;  // exact origins; "*": any
+  bool loopback_only = true;              // bound to this machine
+  std::vector<std::string> hosts = {};         // names beyond addresses that Host may say; "*": any
+  std::vector<ApiKey> keys = {};               // empty: nobody is asked for one
+  std::vector<std::string> cors_origins = {};  // exact origins; "*": any
 };
 
 bool is_loopback_host(std::string_view host_header);
 
-// An error where the request must not be served. The key is asked for under /v1/ only: the page and /health
-// are public.
-std::optional<ApiError> refuse_access(const AccessRules& rules, const HttpRequest& request);
+// An error where the request must not be served because of where it comes from. A page elsewhere can make its own name point here (DNS
+// rebinding): names that are not known are refused, but addresses and, where keys are asked for, whatever came by a network.
+std::optional<ApiError> refuse_origin(const AccessRules& rules, const HttpRequest& request);
+
+// The key that a request brings, where keys are asked for; null: none is needed.
+std::variant<const ApiKey*, ApiError> key_of(const AccessRules& rules, const HttpRequest& request);
 
 // What lets a page from an allowed origin read the answer; for OPTIONS, what a preflight asks. Empty for
 // everyone else.
 HttpHeaders cors_headers(const AccessRules& rules, const HttpRequest& request);
-
-// Takes the same time wherever two texts of one length differ.
-bool constant_time_equal(std::string_view a, std::string_view b);
 
 }  // namespace owlet

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <map>
+
 #include "serve/test_tokenizer.h"
 
 namespace owlet {
@@ -137,6 +139,37 @@ TEST_F(AnswerAssemblerTest, StopsDoNotLookIntoThoughts) {
   const Outcome r = run(marked_, {.stops = {"."}}, tokens({T::kThinkStart, "a.b", T::kThinkEnd, "c.d"}));
   EXPECT_EQ(r.text.thinking, "a.b");
   EXPECT_EQ(r.text.content, "c");
+}
+
+// A text in every way of cutting it into three tokens: marks and stop strings lie across every boundary.
+TEST(AnswerAssembler, IsTheSameAtEveryBoundary) {
+  const std::string text = " <think>a </thin b</think>\n\nYes END more";
+  std::vector<std::string> pieces;
+  std::map<std::string, TokenId> id_of;
+  for (size_t begin = 0; begin < text.size(); ++begin) {
+    for (size_t end = begin + 1; end <= text.size(); ++end) {
+      const std::string piece = text.substr(begin, end - begin);
+      if (piece == "<think>" || piece == "</think>") continue;  // as tokens they would be the marks
+      if (id_of.emplace(piece, static_cast<TokenId>(T::kVocabSize + static_cast<int>(pieces.size()))).second) pieces.push_back(piece);
+    }
+  }
+  const Tokenizer tokenizer = make_test_tokenizer(false, pieces);
+  for (size_t first = 0; first <= text.size(); ++first) {
+    for (size_t second = first; second <= text.size(); ++second) {
+      std::vector<TokenId> ids;
+      for (const std::string& piece : {text.substr(0, first), text.substr(first, second - first), text.substr(second)}) {
+        if (const auto it = id_of.find(piece); it != id_of.end()) {
+          ids.push_back(it->second);
+        } else {
+          for (const char byte : piece) ids.push_back(static_cast<unsigned char>(byte));
+        }
+      }
+      const Outcome r = run(tokenizer, {.stops = {"END", "s EN!"}}, ids);
+      ASSERT_EQ(r.text.thinking, "a </thin b") << first << ", " << second;
+      ASSERT_EQ(r.text.content, "Yes ") << first << ", " << second;
+      ASSERT_TRUE(r.stopped);
+    }
+  }
 }
 
 TEST_F(AnswerAssemblerTest, SeesThatAPromptEndsInAThought) {

@@ -30,7 +30,7 @@ Json to_json(const ApiError& error) {
 
 HttpResponse to_response(const ApiError& error) {
   HttpResponse response{.status = error.status, .body = dump_json(to_json(error))};
-  if (error.status == 429) response.headers.emplace_back("Retry-After", "1");
+  if (error.status == 429 || error.status == 503) response.headers.emplace_back("Retry-After", std::to_string(error.retry_after_s));
   return response;
 }
 

@@ -14,6 +14,7 @@ struct ApiError {
   std::string message;
   std::string param = {};  // the request's field that is at fault; empty: none in particular
   std::string code = {};   // for programs: "context_length_exceeded"; empty: none
+  int retry_after_s = 1;   // of 429 and 503
 };
 
 Json to_json(const ApiError& error);

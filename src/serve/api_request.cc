@@ -1,6 +1,6 @@
 #include "serve/api_request.h"
 
-#include <set>
+#include <algorithm>
 
 #include "serve/json_fields.h"
 
@@ -9,12 +9,21 @@ namespace {
 
 constexpr int64_t kMaxTokens = 1'000'000;
 constexpr int64_t kMaxChoices = 8;
-constexpr size_t kMaxPrompts = 32;
+constexpr size_t kMaxAnswers = 128;  // prompts × n
 constexpr size_t kMaxMessages = 4096;
+constexpr size_t kMaxParts = 32768;  // of a body: twice what so many messages of one part each have
 constexpr size_t kMaxStops = 16;
 constexpr size_t kMaxStopBytes = 1024;
 
+// What reasoning_effort allows a thought to cost, in tokens.
+constexpr std::pair<std::string_view, int64_t> kEfforts[] = {
+    {"none", 0}, {"minimal", 256}, {"low", 1024}, {"medium", 4096}, {"high", -1}};
+
 void read_stops(JsonFields& fields, std::vector<std::string>& stops) {
+  if (fields.describes()) {
+    const Json texts = texts_schema(kMaxStops, kMaxStopBytes);
+    fields.describe("stop", {{"anyOf", {texts["items"], texts}}});
+  }
   const Json* value = fields.find("stop");
   if (!value) return;
   const std::string wrong =
@@ -31,6 +40,9 @@ void read_stops(JsonFields& fields, std::vector<std::string>& stops) {
 
 void read_stream(JsonFields& fields, ApiRequest& request) {
   fields.boolean("stream", request.stream);
+  if (fields.describes()) {
+    fields.describe("stream_options", {{"type", "object"}, {"properties", {{"include_usage", {{"type", "boolean"}}}}}});
+  }
   const Json* options = fields.find("stream_options");
   if (!options) return;
   if (!options->is_object()) return fields.fail("stream_options", "must be an object");
@@ -83,7 +95,21 @@ void read_message(JsonFields& fields, const Json& json, const std::string& where
   }
 }
 
+Json messages_schema() {
+  const Json part = {{"type", "object"},
+                     {"properties", {{"type", {{"const", "text"}}}, {"text", {{"type", "string"}}}}},
+                     {"required", {"type", "text"}}};
+  const Json content = {{"anyOf", {{{"type", "string"}}, {{"type", "array"}, {"items", part}}}}};
+  const Json message = {{"type", "object"},
+                        {"properties", {{"role", {{"enum", {"system", "developer", "user", "assistant"}}}}, {"content", content}}},
+                        {"required", {"role", "content"}}};
+  return {{"type", "array"}, {"items", message}, {"minItems", 1}, {"maxItems", kMaxMessages}};
+}
+
+}  // namespace
+
 void read_messages(JsonFields& fields, std::vector<ChatMessage>& messages) {
+  if (fields.describes()) return fields.describe("messages", messages_schema());
   const Json* value = fields.find("messages");
   if (!value || !value->is_array() || value->empty())
     return fields.fail("messages", "must be an array of at least one message");
@@ -94,16 +120,23 @@ void read_messages(JsonFields& fields, std::vector<ChatMessage>& messages) {
   }
 }
 
-bool is_ids(const Json& value) {
-  if (!value.is_array() || value.empty()) return false;
-  for (const Json& id : value) {
-    if (!id.is_number_integer() || id.get<int64_t>() < 0 || id.get<int64_t>() > INT32_MAX) return false;
-  }
-  return true;
+namespace {
+
+bool is_ids(const Json& value) { return value.is_array() && !value.empty() && std::all_of(value.begin(), value.end(), is_id); }
+
+Json prompt_schema() {
+  const Json text = {{"type", "string"}, {"minLength", 1}};
+  Json ids = ids_schema();
+  ids["minItems"] = 1;
+  const auto list_of = [](const Json& items) {
+    return Json{{"type", "array"}, {"items", items}, {"minItems", 1}, {"maxItems", kMaxAnswers}};
+  };
+  return {{"anyOf", {text, ids, list_of(text), list_of(ids)}}};
 }
 
 // A string, ids, or an array of these.
 void read_prompts(JsonFields& fields, std::vector<Prompt>& prompts) {
+  if (fields.describes()) return fields.describe("prompt", prompt_schema());
   const Json* value = fields.find("prompt");
   const auto add = [&](const Json& prompt) {
     if (prompt.is_string()) {
@@ -116,13 +149,54 @@ void read_prompts(JsonFields& fields, std::vector<Prompt>& prompts) {
   };
   if (!value) return fields.fail("prompt", "is missing");
   if (!value->is_array() || is_ids(*value) || value->empty()) return add(*value);
-  if (value->size() > kMaxPrompts)
-    return fields.fail("prompt", fmt::format("has more than {} prompts", kMaxPrompts));
+  if (value->size() > kMaxAnswers)
+    return fields.fail("prompt", fmt::format("has more than {} prompts", kMaxAnswers));
   for (const Json& prompt : *value) add(prompt);
+}
+
+void read_max_tokens(JsonFields& fields, const char* name, int64_t least, ApiRequest& request) {
+  int64_t n = -1;
+  fields.integer(name, least, kMaxTokens, n);
+  if (n >= 0) request.max_tokens = n;
+}
+
+void read_thinking(JsonFields& fields, ApiRequest& request) {
+  if (fields.describes()) {
+    Json names = Json::array();
+    for (const auto& [name, budget] : kEfforts) names.push_back(name);
+    fields.describe("reasoning_effort", {{"enum", names}});
+  }
+  if (fields.find("reasoning_effort")) {
+    std::string effort;
+    fields.text("reasoning_effort", effort);
+    const auto known = std::find_if(std::begin(kEfforts), std::end(kEfforts), [&](const auto& entry) { return entry.first == effort; });
+    if (known == std::end(kEfforts)) {
+      return fields.fail("reasoning_effort", "must be 'none', 'minimal', 'low', 'medium' or 'high'");
+    }
+    request.reasoning_effort = effort;
+    request.thinking_budget = known->second;
+  }
+  int64_t budget = -1;
+  fields.integer("thinking_budget", 0, kMaxTokens, budget);
+  if (budget >= 0) request.thinking_budget = budget;
+}
+
+// With vLLM's names: the two fields say the same thing twice, and must agree.
+void read_continuation(JsonFields& fields, ApiRequest& request) {
+  fields.boolean("continue_final_message", request.continue_final_message);
+  bool prompts_answer = !request.continue_final_message;
+  fields.boolean("add_generation_prompt", prompts_answer);
+  if (fields.describes()) return;
+  if (prompts_answer == request.continue_final_message) {
+    fields.fail("add_generation_prompt", "must be the opposite of 'continue_final_message'");
+  } else if (request.continue_final_message && (request.messages.empty() || request.messages.back().role != "assistant")) {
+    fields.fail("continue_final_message", "needs a last message from the assistant");
+  }
 }
 
 void read_chat(JsonFields& fields, ApiRequest& request) {
   read_messages(fields, request.messages);
+  read_continuation(fields, request);
   bool wants_logprobs = false;
   int64_t top_logprobs = 0;
   fields.boolean("logprobs", wants_logprobs);
@@ -131,16 +205,15 @@ void read_chat(JsonFields& fields, ApiRequest& request) {
     fields.fail("top_logprobs", "is only allowed with 'logprobs': true");
   if (wants_logprobs) request.n_logprobs = static_cast<int>(top_logprobs);
 
-  int64_t max_completion_tokens = 0;
-  fields.integer("max_completion_tokens", 1, kMaxTokens, max_completion_tokens);
-  if (max_completion_tokens > 0) request.max_tokens = max_completion_tokens;
-
-  for (const char* name :
-       {"tools", "functions", "audio", "prediction", "reasoning_effort", "web_search_options", "verbosity"}) {
-    fields.refuse(name);
-  }
+  read_max_tokens(fields, "max_completion_tokens", 1, request);
+  read_thinking(fields, request);
+  for (const char* name : {"tools", "functions", "audio", "prediction", "web_search_options", "verbosity"}) fields.refuse(name);
   fields.allow_only("tool_choice", {"none", "auto"});
   fields.allow_only("function_call", {"none", "auto"});
+  if (fields.describes()) {
+    fields.describe("response_format", {{"type", "object"}, {"properties", {{"type", {{"const", "text"}}}}}, {"required", {"type"}}});
+    fields.describe("modalities", {{"const", {"text"}}});
+  }
   if (const Json* format = fields.find("response_format"); format && get_string(*format, "type").ok()) {
     if (*get_string(*format, "type") != "text")
       fields.fail("response_format", "only {'type': 'text'} is supported");
@@ -159,41 +232,97 @@ void read_plain(JsonFields& fields, ApiRequest& request) {
   int64_t n_logprobs = -1;
   fields.integer("logprobs", 0, 20, n_logprobs);
   request.n_logprobs = static_cast<int>(n_logprobs);
-  bool echo = false;
-  fields.boolean("echo", echo);
-  if (echo) fields.fail("echo", "is not supported");
+  fields.boolean("echo", request.echo);
   fields.refuse("suffix");
+  if (request.prompts.size() * static_cast<size_t>(request.n) > kMaxAnswers) {
+    fields.fail("n", fmt::format("times the number of prompts is more than {} answers", kMaxAnswers));
+  }
   int64_t best_of = request.n;
   fields.integer("best_of", 1, kMaxChoices, best_of);
   if (best_of != request.n) fields.fail("best_of", "is not supported unless it equals 'n'");
 }
 
-}  // namespace
+// With vLLM's name for a log-probability of every token of the prompt.
+void read_prompt_logprobs(JsonFields& fields, ApiRequest& request) {
+  int64_t n = -1;
+  fields.integer("prompt_logprobs", 0, 20, n);
+  if (n >= 0 && request.stream) fields.fail("prompt_logprobs", "is only allowed without 'stream'");
+  request.n_prompt_logprobs = static_cast<int>(n);
+}
 
-std::variant<ApiRequest, ApiError> parse_api_request(Endpoint endpoint, std::string_view body,
-                                                     const SamplingParams& defaults) {
-  const auto json = parse_json(body);
-  if (!json) return ApiError{.message = "the body is " + json.error().message};
-  if (!json->is_object()) return ApiError{.message = "the body must be a JSON object"};
-
-  ApiRequest request{.endpoint = endpoint, .sampling = {.params = defaults}};
-  JsonFields fields(*json);
-  fields.text("model", request.model);
+void read_request(JsonFields& fields, ApiRequest& request) {
   int64_t n = 1;
   fields.integer("n", 1, kMaxChoices, n);
   request.n = static_cast<int>(n);
-  fields.integer("max_tokens", 1, kMaxTokens, request.max_tokens);
+  read_max_tokens(fields, "max_tokens", request.endpoint == Endpoint::kChat ? 1 : 0, request);
   read_sampling(fields, request.sampling);
   read_stops(fields, request.stops);
   read_stream(fields, request);
-  if (endpoint == Endpoint::kChat) {
+  read_prompt_logprobs(fields, request);
+  if (request.endpoint == Endpoint::kChat) {
     read_chat(fields, request);
   } else {
     read_plain(fields, request);
   }
   // Bookkeeping of other servers that changes nothing in an answer.
-  fields.ignore({"user", "metadata", "store", "service_tier", "safety_identifier", "prompt_cache_key",
-                 "prompt_cache_retention"});
+  fields.refuse("store");
+  fields.allow_only("service_tier", {"auto", "default"});
+  fields.ignore({"user", "metadata", "safety_identifier", "prompt_cache_key", "prompt_cache_retention"});
+}
+
+}  // namespace
+
+namespace {
+
+// Values of a JSON text cost more time and memory than their bytes say, and objects, arrays and keys the most. They are counted, before
+// anything is built, by the signs before or between them; where the text is no JSON, the parser says so later.
+std::optional<ApiError> refuse_many_values(std::string_view json) {
+  size_t n_parts = 0, n_commas = 0;
+  bool in_string = false;
+  for (size_t i = 0; i < json.size(); ++i) {
+    const char c = json[i];
+    if (c == '"') in_string = !in_string;
+    if (in_string && c == '\\') ++i;
+    if (in_string) continue;
+    n_parts += c == '{' || c == '[' || c == ':';
+    n_commas += c == ',';
+  }
+  if (n_parts > kMaxParts) return ApiError{.message = fmt::format("the body has more than {} objects, arrays and keys", kMaxParts)};
+  if (n_commas > kMaxValues) return ApiError{.message = fmt::format("the body has more than {} values", kMaxValues)};
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::variant<Json, ApiError> parse_body(std::string_view body) {
+  if (auto refusal = refuse_many_values(body)) return std::move(*refusal);
+  auto json = parse_json(body);
+  if (!json) return ApiError{.message = "the body is " + json.error().message};
+  if (!json->is_object()) return ApiError{.message = "the body must be a JSON object"};
+  return std::move(json).value();
+}
+
+Json request_schema(Endpoint endpoint) {
+  Json properties = Json::object();
+  JsonFields fields = JsonFields::describing(properties);
+  ApiRequest request{.endpoint = endpoint};
+  fields.text("model", request.model);
+  read_request(fields, request);
+  const char* required = endpoint == Endpoint::kChat ? "messages" : "prompt";
+  return {{"type", "object"}, {"properties", std::move(properties)}, {"required", {required}}};
+}
+
+std::variant<ApiRequest, ApiError> parse_api_request(Endpoint endpoint, std::string_view body, const DefaultsOf& defaults_of) {
+  const auto json = parse_body(body);
+  if (const ApiError* error = std::get_if<ApiError>(&json)) return *error;
+  ApiRequest request{.endpoint = endpoint};
+  JsonFields fields(std::get<Json>(json));
+  fields.text("model", request.model);
+  if (fields.error()) return *fields.error();
+  auto defaults = defaults_of(request.model);
+  if (ApiError* error = std::get_if<ApiError>(&defaults)) return std::move(*error);
+  request.sampling.params = std::get<SamplingParams>(std::move(defaults));
+  read_request(fields, request);
   fields.refuse_unknown();
   if (fields.error()) return *fields.error();
   return request;

@@ -6,7 +6,7 @@ namespace owlet {
 namespace {
 
 std::variant<ApiRequest, ApiError> parse(Endpoint endpoint, const std::string& body) {
-  return parse_api_request(endpoint, body, {});
+  return parse_api_request(endpoint, body, [](const std::string&) { return SamplingParams(); });
 }
 
 ApiRequest chat(const std::string& fields) {
@@ -27,7 +27,7 @@ TEST(ApiRequest, ReadsEveryParameter) {
       "stop":["a","b"],"presence_penalty":1,"frequency_penalty":-1,"repetition_penalty":1.1,"logit_bias":{"5":-100,"6":1.5},
       "logprobs":true,"top_logprobs":4,"stream":true,"stream_options":{"include_usage":true})");
   EXPECT_EQ(r.model, "m");
-  EXPECT_EQ(r.max_tokens, 7);
+  EXPECT_EQ(r.max_tokens, std::optional<int64_t>(7));
   EXPECT_EQ(r.sampling.params.temperature, 0.5);
   EXPECT_EQ(r.sampling.params.top_p, 0.9);
   EXPECT_EQ(r.sampling.params.top_k, 40);
@@ -47,8 +47,8 @@ TEST(ApiRequest, ReadsEveryParameter) {
 TEST(ApiRequest, DefaultsComeFromTheModelAndSeedsAreDrawn) {
   const std::string body = R"({"messages":[{"role":"user","content":"hi"}],"temperature":null})";
   const ApiRequest a =
-      std::get<ApiRequest>(parse_api_request(Endpoint::kChat, body, {.temperature = 0.6, .top_k = 20}));
-  const ApiRequest b = std::get<ApiRequest>(parse_api_request(Endpoint::kChat, body, {}));
+      std::get<ApiRequest>(parse_api_request(Endpoint::kChat, body, [](const std::string&) { return SamplingParams{.temperature = 0.6, .top_k = 20}; }));
+  const ApiRequest b = std::get<ApiRequest>(parse(Endpoint::kChat, body));
   EXPECT_EQ(a.sampling.params.temperature, 0.6);
   EXPECT_EQ(a.sampling.params.top_k, 20);
   EXPECT_EQ(a.n_logprobs, -1);
@@ -100,6 +100,14 @@ TEST(ApiRequest, WhatIsWrongIsNamed) {
       {R"("n":9)", "n"},
       {R"("n":-1)", "n"},
       {R"("max_tokens":0)", "max_tokens"},
+      {R"("max_completion_tokens":0)", "max_completion_tokens"},
+      {R"("prompt_logprobs":21)", "prompt_logprobs"},
+      {R"("prompt_logprobs":true)", "prompt_logprobs"},
+      {R"("stream":true,"prompt_logprobs":1)", "prompt_logprobs"},
+      {R"("thinking_budget":-1)", "thinking_budget"},
+      {R"("reasoning_effort":5)", "reasoning_effort"},
+      {R"("store":true)", "store"},
+      {R"("service_tier":"priority")", "service_tier"},
       {R"("max_tokens":-1)", "max_tokens"},
       {R"("max_tokens":1000001)", "max_tokens"},
       {R"("max_tokens":18446744073709551615)", "max_tokens"},
@@ -132,7 +140,7 @@ TEST(ApiRequest, WhatIsWrongIsNamed) {
       {R"("tool_choice":"required")", "tool_choice"},
       {R"("response_format":{"type":"json_object"})", "response_format"},
       {R"("response_format":"json")", "response_format"},
-      {R"("reasoning_effort":"low")", "reasoning_effort"},
+      {R"("reasoning_effort":"most")", "reasoning_effort"},
       {R"("modalities":["audio"])", "modalities"},
       {R"("mirostat":1)", "mirostat"},
   };
@@ -151,6 +159,44 @@ TEST(ApiRequest, HarmlessFieldsPass) {
         R"("top_p":0)", R"("top_k":-1)", R"("unknown":null)", R"("metadata":{"a":"b"})"}) {
     EXPECT_EQ(chat_error(field).status, 200) << field << ": " << chat_error(field).message;
   }
+}
+
+TEST(ApiRequest, PlainPromptsAndThoughts) {
+  const std::string body = R"({"prompt":"a","max_tokens":0,"echo":true,"logprobs":1,"prompt_logprobs":3})";
+  const auto plain = std::get<ApiRequest>(parse(Endpoint::kCompletions, body));
+  EXPECT_EQ(plain.max_tokens, std::optional<int64_t>(0));
+  EXPECT_TRUE(plain.echo);
+  EXPECT_EQ(plain.n_logprobs, 1);
+  EXPECT_EQ(plain.n_prompt_logprobs, 3);
+  EXPECT_EQ(chat("").max_tokens, std::nullopt);
+  EXPECT_EQ(chat("").thinking_budget, std::nullopt);
+  EXPECT_EQ(chat(R"("reasoning_effort":"none")").thinking_budget, std::optional<int64_t>(0));
+  EXPECT_EQ(chat(R"("reasoning_effort":"high")").thinking_budget, std::optional<int64_t>(-1));
+  EXPECT_EQ(chat(R"("reasoning_effort":"low","thinking_budget":7)").thinking_budget, std::optional<int64_t>(7));
+}
+
+// At most so many answers to one request.
+TEST(ApiRequest, PromptsTimesAnswersAreBounded) {
+  Json body = {{"prompt", std::vector<std::string>(64, "a")}, {"n", 2}};
+  EXPECT_TRUE(std::holds_alternative<ApiRequest>(parse(Endpoint::kCompletions, body.dump())));
+  body["n"] = 3;
+  const auto refused = parse(Endpoint::kCompletions, body.dump());
+  ASSERT_TRUE(std::holds_alternative<ApiError>(refused));
+  EXPECT_EQ(std::get<ApiError>(refused).param, "n");
+  body = {{"prompt", std::vector<std::string>(129, "a")}};
+  EXPECT_TRUE(std::holds_alternative<ApiError>(parse(Endpoint::kCompletions, body.dump())));
+}
+
+TEST(ApiRequest, DescribesWhatItReads) {
+  const Json chat_schema = request_schema(Endpoint::kChat);
+  const Json& properties = chat_schema["properties"];
+  EXPECT_EQ(properties["temperature"], Json({{"type", "number"}, {"minimum", 0.0}, {"maximum", 2.0}}));
+  EXPECT_EQ(properties["n"], Json({{"type", "integer"}, {"minimum", 1}, {"maximum", 8}}));
+  for (const char* name : {"messages", "stop", "logit_bias", "stream_options", "reasoning_effort", "min_tokens", "bad_words"}) {
+    EXPECT_TRUE(properties.contains(name)) << name;
+  }
+  EXPECT_FALSE(properties.contains("prompt"));
+  EXPECT_TRUE(request_schema(Endpoint::kCompletions)["properties"].contains("echo"));
 }
 
 TEST(ApiRequest, BodiesThatAreNoRequest) {
@@ -187,8 +233,8 @@ TEST(ApiRequest, BodiesThatAreNoRequest) {
   for (const char* body :
        {"{}", R"({"prompt":5})", R"({"prompt":[]})", R"({"prompt":[1,"a"]})", R"({"prompt":[-1]})",
         R"({"prompt":[1.5]})", R"({"prompt":[99999999999]})", R"({"prompt":[[]]})",
-        R"({"prompt":"a","echo":true})", R"({"prompt":"a","suffix":"b"})", R"({"prompt":"a","best_of":2})",
-        R"({"prompt":"a","logprobs":true})"}) {
+        R"({"prompt":"a","echo":1})", R"({"prompt":"a","suffix":"b"})", R"({"prompt":"a","best_of":2})",
+        R"({"prompt":"a","logprobs":true})", R"({"prompt":[[1,2],"a",3]})", R"({"prompt":"a","tools":[]})"}) {
     EXPECT_EQ(status(Endpoint::kCompletions, body), 400) << body;
   }
 }
@@ -203,13 +249,12 @@ TEST(ApiError, HasOpenAisForm) {
 
 // What vLLM, llama.cpp and transformers have beyond OpenAI.
 TEST(ApiRequest, SamplingOfOtherServers) {
-  const auto request = parse_api_request(
+  const auto request = parse(
       Endpoint::kCompletions,
       R"({"prompt": "x", "typical_p": 0.9, "top_n_sigma": 1.5, "repeat_penalty": 1.2, "repeat_last_n": 64, "dry_multiplier": 0.8,
           "dry_sequence_breakers": ["."], "xtc_probability": 0.5, "mirostat": 2, "mirostat_tau": 4, "no_repeat_ngram_size": 3,
           "min_tokens": 5, "stop_token_ids": [7], "bad_words": ["no"], "allowed_token_ids": [1, 7], "ignore_eos": true,
-          "sequence_bias": [[[4, 7], -2.5]], "exponential_decay_length_penalty": [10, 1.5]})",
-      {});
+          "sequence_bias": [[[4, 7], -2.5]], "exponential_decay_length_penalty": [10, 1.5]})");
   ASSERT_TRUE(std::holds_alternative<ApiRequest>(request)) << std::get<ApiError>(request).message;
   const SamplingRequest& s = std::get<ApiRequest>(request).sampling;
   EXPECT_EQ(s.params.typical_p, 0.9);
@@ -245,10 +290,26 @@ TEST(ApiRequest, WrongSamplingIsRefusedByName) {
       {R"("no_repeat_ngram_size": 1e9)", "no_repeat_ngram_size"},
   };
   for (const auto& [field, name] : cases) {
-    const auto request = parse_api_request(Endpoint::kCompletions, fmt::format(R"({{"prompt": "x", {}}})", field), {});
+    const auto request = parse(Endpoint::kCompletions, fmt::format(R"({{"prompt": "x", {}}})", field));
     ASSERT_TRUE(std::holds_alternative<ApiError>(request)) << field;
     EXPECT_EQ(std::get<ApiError>(request).param, name) << field;
   }
+}
+
+// Objects and keys cost more than their bytes: there is a bound on all of them together, beyond those that each field has.
+TEST(ApiRequest, ValuesOfABodyAreBounded) {
+  std::string messages, biases;
+  for (int i = 0; i < 4096; ++i) messages += std::string(i == 0 ? "" : ",") + R"({"role":"user","content":[{"type":"text","text":"a \"{[:"}]})";
+  EXPECT_TRUE(std::holds_alternative<ApiRequest>(parse(Endpoint::kChat, "{\"messages\":[" + messages + "]}")));
+  for (int i = 0; i < 60'000; ++i) biases += fmt::format("{}\"{}\":1", i == 0 ? "" : ",", i);
+  const auto refused = parse(Endpoint::kCompletions, "{\"prompt\":\"a\",\"logit_bias\":{" + biases + "}}");
+  ASSERT_TRUE(std::holds_alternative<ApiError>(refused));
+  EXPECT_EQ(std::get<ApiError>(refused).message, "the body has more than 32768 objects, arrays and keys");
+  std::string ids = "1";
+  for (int i = 0; i < 140'000; ++i) ids += ",1";
+  const auto many = parse(Endpoint::kCompletions, "{\"prompt\":[" + ids + "]}");
+  ASSERT_TRUE(std::holds_alternative<ApiError>(many));
+  EXPECT_EQ(std::get<ApiError>(many).message, "the body has more than 131072 values");
 }
 
 }  // namespace

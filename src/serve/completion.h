@@ -4,14 +4,16 @@
 #include <memory>
 
 #include "serve/api_request.h"
+#include "serve/exchange.h"
 #include "serve/http_server.h"
-#include "serve/served_model.h"
+#include "serve/model_catalog.h"
 
 namespace owlet {
 
-// Starts the work and returns; everything else happens on the writer's turns. The client's leaving cancels
+// Starts the work and returns; everything happens on the writer's turns, this call too. The client's leaving cancels
 // it. Refuses, through the writer, what the engine cannot take: a prompt beyond the context (400), a full
 // queue (429).
-void run_completion(const ServedModel& model, ApiRequest request, std::shared_ptr<ResponseWriter> writer);
+void run_completion(ModelUse model, ApiRequest request, std::shared_ptr<ResponseWriter> writer,
+                    std::shared_ptr<Exchange> exchange);
 
 }  // namespace owlet

@@ -41,8 +41,14 @@ Json plain_logprobs(const Tokenizer& tokenizer, const Choice& choice) {
   Json offsets = Json::array();
   int64_t offset = choice.logprobs_offset;
   for (const GeneratedToken& token : choice.logprobs) {
-    const std::string_view text = token_text(tokenizer, token.id);
-    tokens.push_back(text);
+    tokens.push_back(token_text(tokenizer, token.id));
+    offsets.push_back(offset);
+    offset += n_characters(tokenizer.bytes_of(token.id));
+    if (choice.echoes_prompt && tokens.size() == 1) {
+      logprobs.push_back(nullptr);
+      best.push_back(nullptr);
+      continue;
+    }
     logprobs.push_back(finite(token.logprob));
     Json top = Json::object();
     for (const auto& [id, logprob] : token.top_logprobs) {
@@ -50,13 +56,29 @@ Json plain_logprobs(const Tokenizer& tokenizer, const Choice& choice) {
       top[Json::parse(dump_json(token_text(tokenizer, id))).get<std::string>()] = finite(logprob);
     }
     best.push_back(std::move(top));
-    offsets.push_back(offset);
-    offset += n_characters(text);
   }
   return {{"tokens", std::move(tokens)},
           {"token_logprobs", std::move(logprobs)},
           {"top_logprobs", std::move(best)},
           {"text_offset", std::move(offsets)}};
+}
+
+// vLLM's form: null, then for each token an object of ids with itself and the likeliest ones.
+Json prompt_logprobs_json(const Tokenizer& tokenizer, const Choice& choice) {
+  Json list = Json::array({nullptr});
+  for (size_t i = 1; i < choice.prompt_logprobs.size(); ++i) {
+    const GeneratedToken& token = choice.prompt_logprobs[i];
+    Json entry = Json::object();
+    const auto add = [&](int32_t id, float logprob, int64_t rank) {
+      entry[std::to_string(id)] = {{"logprob", finite(logprob)}, {"rank", rank}, {"decoded_token", token_text(tokenizer, id)}};
+    };
+    for (size_t k = 0; k < token.top_logprobs.size(); ++k) {
+      add(token.top_logprobs[k].first, token.top_logprobs[k].second, static_cast<int64_t>(k) + 1);
+    }
+    add(token.id, token.logprob, token.rank);
+    list.push_back(std::move(entry));
+  }
+  return list;
 }
 
 Json logprobs_json(const AnswerHead& head, const Tokenizer& tokenizer, const Choice& choice) {
@@ -83,7 +105,8 @@ Json envelope(const AnswerHead& head, bool is_chunk, Json choices) {
 Json usage_json(const Totals& totals) {
   return {{"prompt_tokens", totals.prompt_tokens},
           {"completion_tokens", totals.completion_tokens},
-          {"total_tokens", totals.prompt_tokens + totals.completion_tokens}};
+          {"total_tokens", totals.prompt_tokens + totals.completion_tokens},
+          {"prompt_tokens_details", {{"cached_tokens", totals.cached_tokens}}}};
 }
 
 double per_second(int64_t n, double ms) { return ms > 0 ? 1000.0 * static_cast<double>(n) / ms : 0.0; }
@@ -110,11 +133,17 @@ Json whole_answer(const AnswerHead& head, const Tokenizer& tokenizer, const std:
     } else {
       json["text"] = choice.text.content;
     }
+    if (!choice.prompt_logprobs.empty()) json["prompt_logprobs"] = prompt_logprobs_json(tokenizer, choice);
     list.push_back(std::move(json));
   }
   Json answer = envelope(head, /*is_chunk=*/false, std::move(list));
   answer["usage"] = usage_json(totals);
   answer["timings"] = timings_json(totals);
+  // vLLM has a chat's beside its choices, which share the prompt.
+  if (head.endpoint == Endpoint::kChat && answer["choices"][0].contains("prompt_logprobs")) {
+    answer["prompt_logprobs"] = answer["choices"][0]["prompt_logprobs"];
+    for (Json& choice : answer["choices"]) choice.erase("prompt_logprobs");
+  }
   return answer;
 }
 

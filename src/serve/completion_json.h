@@ -16,12 +16,15 @@ struct Choice {
   int index = 0;
   AnswerText text = {};
   std::vector<GeneratedToken> logprobs = {};  // of content tokens, where asked for
+  bool echoes_prompt = false;                 // the first of `logprobs` begins the prompt: nothing predicts it
   int64_t logprobs_offset = 0;                // characters before the first of them
   std::string finish_reason = {};             // empty: not yet
+  std::vector<GeneratedToken> prompt_logprobs = {};  // in vLLM's form; the first begins the prompt, too
 };
 
 struct Totals {
   int64_t prompt_tokens = 0;
+  int64_t cached_tokens = 0;  // of these
   int64_t completion_tokens = 0;
   double prompt_ms = 0;
   double decode_ms = 0;  // from the first token to the last, the longest of all answers

@@ -1,4 +1,4 @@
-// HTTP/1.1 for a small number of handlers. Knows nothing of models; nothing outside http_server.cc sees
+// HTTP/1.1 for a small number of handlers. Knows nothing of models; nothing outside http_server.cc and http_connection.cc sees
 // Boost.
 //
 // A few threads run all connections; what belongs to one connection never runs twice at once. Every size and
@@ -25,8 +25,11 @@ struct HttpRequest {
   std::string query;   // after '?'
   HttpHeaders headers;
   std::string body;
+  std::string peer = {};  // the client's address: "127.0.0.1"
   // The first header of that name in any case, or "".
   std::string_view header(std::string_view name) const;
+  // The first of that name in the query, or "": what stands behind '=', with %2F and '+' turned back.
+  std::string parameter(std::string_view name) const;
 };
 
 struct HttpResponse {
@@ -64,6 +67,7 @@ struct HttpLimits {
   int body_seconds = 30;
   int idle_seconds = 75;   // between requests
   int write_seconds = 30;  // without any progress
+  int heartbeat_seconds = 15;  // between comments in a stream of events that has nothing to say
 };
 
 class HttpServer {

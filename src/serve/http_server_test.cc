@@ -27,7 +27,8 @@ class HttpServerTest : public testing::Test {
                  .max_body_bytes = 1000,
                  .max_connections = 8,
                  .max_unsent_bytes = 100'000,
-                 .header_seconds = 1}) {
+                 .header_seconds = 1,
+                 .heartbeat_seconds = 1}) {
     EXPECT_TRUE(server_.start("127.0.0.1", 0).ok());
   }
 
@@ -37,6 +38,10 @@ class HttpServerTest : public testing::Test {
       writer->stream_write("two ");
       writer->stream_write("three");
       return writer->stream_end();
+    }
+    if (request.path == "/events") {
+      writer->stream_begin({.content_type = "text/event-stream", .body = "data: 1\n\n"});
+      return held_.set_value(std::move(writer));
     }
     if (request.path == "/hold") {
       writer->on_disconnect([this] { gone_.set_value(); });
@@ -98,6 +103,16 @@ TEST_F(HttpServerTest, StreamsInChunksAndThenGoesOn) {
   EXPECT_EQ(response.header("Transfer-Encoding"), "chunked");
   EXPECT_EQ(response.body, "one two three");
   EXPECT_EQ(client.get("/next").body, "GET /next   ");
+}
+
+TEST_F(HttpServerTest, ASilentStreamOfEventsSaysThatItIsAlive) {
+  TestClient client = connect();
+  client.send("GET /events HTTP/1.1\r\nHost: x\r\n\r\n");
+  EXPECT_TRUE(client.receive_until(": still here\n\n"));
+  const Writer writer = held_.get_future().get();
+  writer->stream_write("data: 2\n\n");
+  writer->stream_end();
+  EXPECT_TRUE(client.receive_until("data: 2\n\n"));
 }
 
 TEST_F(HttpServerTest, OldClientsGetTheStreamWithoutChunks) {

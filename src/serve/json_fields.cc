@@ -4,6 +4,17 @@
 
 namespace owlet {
 
+JsonFields JsonFields::describing(Json& properties) {
+  static const Json kNothing = Json::object();
+  JsonFields fields(kNothing);
+  fields.properties_ = &properties;
+  return fields;
+}
+
+void JsonFields::describe(const std::string& name, Json schema) {
+  if (properties_) (*properties_)[name] = std::move(schema);
+}
+
 const Json* JsonFields::find(const std::string& name) {
   known_.insert(name);
   const auto it = object_.find(name);
@@ -11,6 +22,7 @@ const Json* JsonFields::find(const std::string& name) {
 }
 
 void JsonFields::number(const std::string& name, double least, double most, double& value) {
+  if (describes()) describe(name, {{"type", "number"}, {"minimum", least}, {"maximum", most}});
   const Json* json = find(name);
   if (!json) return;
   const double x = json->is_number() ? json->get<double>() : least - 1;
@@ -20,6 +32,7 @@ void JsonFields::number(const std::string& name, double least, double most, doub
 }
 
 void JsonFields::integer(const std::string& name, int64_t least, int64_t most, int64_t& value) {
+  if (describes()) describe(name, {{"type", "integer"}, {"minimum", least}, {"maximum", most}});
   const Json* json = find(name);
   if (!json) return;
   const bool fits =
@@ -31,6 +44,7 @@ void JsonFields::integer(const std::string& name, int64_t least, int64_t most, i
 }
 
 void JsonFields::boolean(const std::string& name, bool& value) {
+  if (describes()) describe(name, {{"type", "boolean"}});
   const Json* json = find(name);
   if (!json) return;
   if (!json->is_boolean()) return fail(name, "must be true or false");
@@ -38,6 +52,7 @@ void JsonFields::boolean(const std::string& name, bool& value) {
 }
 
 void JsonFields::text(const std::string& name, std::string& value) {
+  if (describes()) describe(name, {{"type", "string"}});
   const Json* json = find(name);
   if (!json) return;
   if (!json->is_string()) return fail(name, "must be a string");
@@ -51,6 +66,7 @@ void JsonFields::refuse(const std::string& name) {
 }
 
 void JsonFields::allow_only(const std::string& name, std::initializer_list<std::string_view> values) {
+  if (describes()) describe(name, {{"enum", Json(std::vector<std::string_view>(values))}});
   const Json* json = find(name);
   if (!json) return;
   const std::string* text = json->get_ptr<const std::string*>();

@@ -1,6 +1,7 @@
 // Reads the fields of one JSON object from outside. The first thing that is wrong is kept, with the field's
 // name, and the rest is skipped; fields that nobody asked for are refused at the end. `null` counts as
-// absent.
+// absent. The same reading, over a describing reader, writes down the object's JSON Schema: what is documented is what
+// is read.
 #pragma once
 
 #include <initializer_list>
@@ -19,6 +20,12 @@ class JsonFields {
   // `object` must be a JSON object and outlive this; `prefix` is put before names in messages.
   explicit JsonFields(const Json& object, std::string prefix = {})
       : object_(object), prefix_(std::move(prefix)) {}
+
+  // A reader that reads nothing and adds to `properties` a schema of every field it is asked for.
+  static JsonFields describing(Json& properties);
+  bool describes() const { return properties_ != nullptr; }
+  // The schema of a field that find() reads; does nothing where this reader reads.
+  void describe(const std::string& name, Json schema);
 
   // Each leaves `value` alone where the field is absent.
   void number(const std::string& name, double least, double most, double& value);
@@ -39,6 +46,7 @@ class JsonFields {
 
  private:
   const Json& object_;
+  Json* properties_ = nullptr;
   std::string prefix_;
   std::set<std::string> known_;
   std::optional<ApiError> error_;

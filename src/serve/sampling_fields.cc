@@ -9,14 +9,12 @@ namespace owlet {
 namespace {
 
 constexpr size_t kMaxBiases = 1024;
-constexpr size_t kMaxIds = 65536;
 constexpr size_t kMaxTexts = 256;
 constexpr size_t kMaxTextBytes = 1024;
 constexpr int64_t kMaxTokens = 1'000'000;
 
-bool is_id(const Json& value) { return value.is_number_integer() && value >= 0 && value <= INT32_MAX; }
-
 void read_ids(JsonFields& fields, const std::string& name, TokenIds& ids) {
+  if (fields.describes()) fields.describe(name, ids_schema());
   const Json* value = fields.find(name);
   if (!value) return;
   if (!value->is_array() || value->size() > kMaxIds || !std::all_of(value->begin(), value->end(), is_id)) {
@@ -26,6 +24,7 @@ void read_ids(JsonFields& fields, const std::string& name, TokenIds& ids) {
 }
 
 void read_texts(JsonFields& fields, const std::string& name, std::vector<std::string>& texts) {
+  if (fields.describes()) fields.describe(name, texts_schema(kMaxTexts, kMaxTextBytes));
   const Json* value = fields.find(name);
   if (!value) return;
   const auto is_text = [](const Json& text) {
@@ -39,6 +38,12 @@ void read_texts(JsonFields& fields, const std::string& name, std::vector<std::st
 }
 
 void read_logit_bias(JsonFields& fields, SamplingParams& sampling) {
+  if (fields.describes()) {
+    fields.describe("logit_bias", {{"type", "object"},
+                                   {"maxProperties", kMaxBiases},
+                                   {"propertyNames", {{"pattern", "^(0|[1-9][0-9]{0,8})$"}}},
+                                   {"additionalProperties", {{"type", "number"}, {"minimum", -100}, {"maximum", 100}}}});
+  }
   const Json* biases = fields.find("logit_bias");
   if (!biases) return;
   if (!biases->is_object()) return fields.fail("logit_bias", "must be an object of token ids and numbers");
@@ -60,6 +65,11 @@ void read_logit_bias(JsonFields& fields, SamplingParams& sampling) {
 
 // transformers' form: [[[ids], bias], …].
 void read_sequence_bias(JsonFields& fields, SamplingParams& s) {
+  if (fields.describes()) {
+    const Json bias = {{"type", "number"}, {"minimum", -1e6}, {"maximum", 1e6}};
+    const Json pair = {{"type", "array"}, {"prefixItems", {ids_schema(kMaxTextBytes), bias}}, {"minItems", 2}, {"maxItems", 2}};
+    fields.describe("sequence_bias", {{"type", "array"}, {"maxItems", kMaxBiases}, {"items", pair}});
+  }
   const Json* value = fields.find("sequence_bias");
   if (!value) return;
   const auto fail = [&] {
@@ -127,6 +137,12 @@ void read_ends(JsonFields& fields, SamplingRequest& request) {
   int64_t forced = -1;
   fields.integer("forced_eos_token_id", 0, INT32_MAX, forced);
   s.forced_last = static_cast<int32_t>(forced);
+  if (fields.describes()) {
+    const Json start = {{"type", "integer"}, {"minimum", 0}, {"maximum", INT32_MAX}};
+    const Json factor = {{"type", "number"}, {"minimum", 0}, {"maximum", 100}};
+    fields.describe("exponential_decay_length_penalty",
+                    {{"type", "array"}, {"prefixItems", {start, factor}}, {"minItems", 2}, {"maxItems", 2}});
+  }
   const Json* decay = fields.find("exponential_decay_length_penalty");
   if (!decay) return;
   if (!decay->is_array() || decay->size() != 2 || !is_id((*decay)[0]) || !(*decay)[1].is_number() ||
@@ -138,6 +154,18 @@ void read_ends(JsonFields& fields, SamplingRequest& request) {
 }
 
 }  // namespace
+
+Json ids_schema(size_t most) {
+  const Json id = {{"type", "integer"}, {"minimum", 0}, {"maximum", INT32_MAX}};
+  return {{"type", "array"}, {"items", id}, {"maxItems", most}};
+}
+
+Json texts_schema(size_t most, size_t max_bytes) {
+  const Json text = {{"type", "string"}, {"minLength", 1}, {"maxLength", max_bytes}};
+  return {{"type", "array"}, {"items", text}, {"maxItems", most}};
+}
+
+bool is_id(const Json& value) { return value.is_number_integer() && value >= 0 && value <= INT32_MAX; }
 
 void read_sampling(JsonFields& fields, SamplingRequest& request) {
   fields.number("temperature", 0, 2, request.params.temperature);

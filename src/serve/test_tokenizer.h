@@ -21,8 +21,9 @@ inline void append_utf8(std::string& text, unsigned code_point) {
   }
 }
 
-// `with_marks` false: the model's thoughts would be marked by plain text.
-inline Tokenizer make_test_tokenizer(bool with_marks = true) {
+// `with_marks` false: the model's thoughts would be marked by plain text. `pieces` are ordinary tokens beside the bytes, the first of
+// them TestTokens::kVocabSize.
+inline Tokenizer make_test_tokenizer(bool with_marks = true, const std::vector<std::string>& pieces = {}) {
   BpeSpec spec;
   unsigned next =
       256;  // GPT-2's alphabet: printable bytes stand for themselves, the others for what comes after 255
@@ -34,6 +35,10 @@ inline Tokenizer make_test_tokenizer(bool with_marks = true) {
        {"<end>", with_marks ? "<think_start>" : "<a>", with_marks ? "<think_end>" : "<b>"}) {
     spec.added.push_back({static_cast<TokenId>(spec.vocab.size()), name});
     spec.vocab.emplace_back(name);
+  }
+  for (const std::string& piece : pieces) {
+    spec.added.push_back({.id = static_cast<TokenId>(spec.vocab.size()), .text = piece, .special = false});
+    spec.vocab.push_back(piece);
   }
   return Tokenizer::from_spec(std::move(spec)).value();
 }

@@ -76,7 +76,7 @@ const AddedToken* AddedTokenFinder::longest_at(std::string_view text, size_t at,
 
 std::vector<AddedTokenFinder::Stretch> AddedTokenFinder::cut(std::string_view text, Trust trust) const {
   std::vector<Stretch> stretches;
-  size_t done = 0;
+  size_t done = 0, run_end = 0;  // spaces that a token took along end at run_end
   const auto text_until = [&](size_t end) {
     if (done < end) stretches.push_back({text.substr(done, end - done), -1});
   };
@@ -89,12 +89,11 @@ std::vector<AddedTokenFinder::Stretch> AddedTokenFinder::cut(std::string_view te
     }
     size_t begin = at, end = at + token->text.size();
     at = end;
-    if (begin < done) continue;  // the token before took its beginning along as a space
     if (token->single_word && !stands_alone(text, begin, end)) continue;
     if (token->lstrip) begin = spaces_begin(text, begin, done);
-    if (token->rstrip) end = spaces_end(text, end);
+    if (token->rstrip) end = run_end = end <= run_end ? run_end : spaces_end(text, end);
     text_until(begin);
-    stretches.push_back({text.substr(begin, end - begin), token->id});
+    if (begin < end) stretches.push_back({text.substr(begin, end - begin), token->id});
     done = end;
   }
   text_until(text.size());

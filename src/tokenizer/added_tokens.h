@@ -1,4 +1,5 @@
-// Finds added tokens in text before anything is split: leftmost first, the longest of those that begin there.
+// Finds added tokens in text before anything is split: leftmost first, the longest of those that begin there. As Hugging Face's
+// tokenizers have it, a token of spaces is found among those that the token before it took along too.
 #pragma once
 
 #include <cstdint>
@@ -30,7 +31,7 @@ class AddedTokenFinder {
     bool at(size_t i) const { return everywhere || (marks && marks[i]); }
     Trust from(size_t i) const { return {everywhere, marks ? marks + i : nullptr}; }
   };
-  // Cuts `text` into stretches, in order. Linear in the text (times the longest token).
+  // Cuts `text` into stretches, in order; those of spaces may overlap. Linear in the text (times the longest token).
   std::vector<Stretch> cut(std::string_view text, Trust trust) const;
 
  private:

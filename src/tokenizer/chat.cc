@@ -29,7 +29,8 @@ std::tm local_now() {
 
 }  // namespace
 
-// A question ends with <q_end>; of thoughts only the last answer's are kept; a system message opens the next question.
+// A question ends with <q_end>; of thoughts only the last answer's are kept; a system message opens the next question. A
+// thought is opened for the model where one is asked for; else the model decides.
 const char* const kHomemadeTemplate =
     "{%- set ns = namespace(system='') -%}\n"
     "{%- for message in messages -%}\n"
@@ -46,7 +47,10 @@ const char* const kHomemadeTemplate =
     "  {%- else -%}\n"
     "    {{- raise_exception('the role ' ~ message.role ~ ' is not one of system, user and assistant') -}}\n"
     "  {%- endif -%}\n"
-    "{%- endfor -%}\n";
+    "{%- endfor -%}\n"
+    "{%- if add_generation_prompt and (enable_thinking | default(false)) -%}\n"
+    "  {{- '<think_start>' -}}\n"
+    "{%- endif -%}\n";
 
 struct ChatTemplate::Program {
   jinja::Block block;
@@ -80,7 +84,7 @@ Result<MarkedText> ChatTemplate::render(const ChatInput& input) const {
 }
 
 Result<MarkedText> ChatTemplate::render_marked(const std::vector<ChatMessage>& messages, bool add_generation_prompt,
-                                               const std::map<std::string, std::string>& variables) const {
+                                               const TemplateVariables& variables) const {
   ChatInput input;
   for (const auto& [name, value] : variables) input.trusted[name] = value;
   input.trusted["add_generation_prompt"] = add_generation_prompt;
@@ -89,17 +93,20 @@ Result<MarkedText> ChatTemplate::render_marked(const std::vector<ChatMessage>& m
 }
 
 Result<std::string> ChatTemplate::render(const std::vector<ChatMessage>& messages, bool add_generation_prompt,
-                                         const std::map<std::string, std::string>& variables) const {
+                                         const TemplateVariables& variables) const {
   OWLET_ASSIGN(const MarkedText text, render_marked(messages, add_generation_prompt, variables));
   return text.bytes();
 }
 
+TemplateVariables special_names(const Tokenizer& tokenizer) {
+  const auto name = [&](TokenId id) { return id < 0 ? std::string() : tokenizer.spec().vocab[static_cast<size_t>(id)]; };
+  return {{"bos_token", name(tokenizer.bos())}, {"eos_token", name(tokenizer.eos())}};
+}
+
 Result<std::vector<TokenId>> encode_chat(const Tokenizer& tokenizer, const ChatTemplate& chat_template,
                                          const std::vector<ChatMessage>& messages, bool add_generation_prompt,
-                                         std::map<std::string, std::string> variables) {
-  const auto name = [&](TokenId id) { return id < 0 ? std::string() : tokenizer.spec().vocab[static_cast<size_t>(id)]; };
-  variables.try_emplace("bos_token", name(tokenizer.bos()));
-  variables.try_emplace("eos_token", name(tokenizer.eos()));
+                                         TemplateVariables variables) {
+  variables.merge(special_names(tokenizer));
   OWLET_ASSIGN(const MarkedText text, chat_template.render_marked(messages, add_generation_prompt, variables));
   return tokenizer.encode(text);
 }

@@ -21,6 +21,9 @@ struct ChatMessage {
   std::string thinking;  // what the assistant thought before it answered; may be empty
 };
 
+// Of a template, by name: texts mostly, and whether to think.
+using TemplateVariables = std::map<std::string, nlohmann::ordered_json>;
+
 // Everything that a template may look at, by name.
 struct ChatInput {
   nlohmann::ordered_json trusted = nlohmann::ordered_json::object();    // ours: bos_token, add_generation_prompt …
@@ -39,10 +42,10 @@ class ChatTemplate {
 
   // Errors: what the template raised, in its own words, or the line and what failed.
   Result<std::string> render(const std::vector<ChatMessage>& messages, bool add_generation_prompt,
-                             const std::map<std::string, std::string>& variables = {}) const;
+                             const TemplateVariables& variables = {}) const;
   // The same, and of each byte whether the template or its variables wrote it, or one of the messages.
   Result<MarkedText> render_marked(const std::vector<ChatMessage>& messages, bool add_generation_prompt,
-                                   const std::map<std::string, std::string>& variables = {}) const;
+                                   const TemplateVariables& variables = {}) const;
   Result<MarkedText> render(const ChatInput& input) const;
 
   const std::string& source() const { return source_; }
@@ -54,11 +57,14 @@ class ChatTemplate {
   std::shared_ptr<const Program> program_;
 };
 
+// What templates call the tokenizer's own tokens: bos_token and eos_token.
+TemplateVariables special_names(const Tokenizer& tokenizer);
+
 // The ids of a chat. Special tokens come from the template only: what looks like one in a message is text, so that
 // nobody can end a turn or speak as the system by typing it. bos_token and eos_token are the tokenizer's unless given.
 Result<std::vector<TokenId>> encode_chat(const Tokenizer& tokenizer, const ChatTemplate& chat_template,
                                          const std::vector<ChatMessage>& messages, bool add_generation_prompt,
-                                         std::map<std::string, std::string> variables = {});
+                                         TemplateVariables variables = {});
 
 // The homemade family's way to write a chat, as a template:
 //   question <q_end> <think_start> thought <think_end> answer <a_end> question <q_end> …   (no spaces between)

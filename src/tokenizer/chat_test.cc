@@ -151,6 +151,7 @@ TEST(HomemadeTemplate, WritesTurnsAndDropsOldThoughts) {
   EXPECT_EQ(homemade({{"user", "a", ""}, {"assistant", "b", "hm"}, {"user", " c\n", ""}}), "a<q_end>b<a_end> c\n<q_end>");
   EXPECT_EQ(homemade({{"user", "a", ""}, {"assistant", "b", "hm"}}), "a<q_end><think_start>hm<think_end>b<a_end>");
   EXPECT_THAT(homemade({{"wizard", "a", ""}}), HasSubstr("the role wizard"));
+  EXPECT_EQ(ChatTemplate::parse(kHomemadeTemplate)->render({{"user", "a", ""}}, true, {{"enable_thinking", true}}).value(), "a<q_end><think_start>");
 }
 
 Tokenizer chat_tokenizer() {

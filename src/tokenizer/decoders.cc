@@ -4,6 +4,7 @@
 #include "tokenizer/normalizers.h"
 #include "tokenizer/regex.h"
 #include "tokenizer/stage_json.h"
+#include "tokenizer/unicode.h"
 
 namespace owlet {
 namespace {
@@ -43,8 +44,8 @@ void clean_up(std::string& text) {
 
 void TokenDecoder::add_byte_level() {
   steps_.push_back([](std::string& token, Context context) {
-    if (context.added) return;
-    if (auto bytes = from_printable(token)) token = std::move(*bytes);
+    auto bytes = from_printable(token);
+    if (bytes && (!context.added || unicode::replace_broken(*bytes) == *bytes)) token = std::move(*bytes);
   });
 }
 
@@ -116,8 +117,10 @@ Status TokenDecoder::add(const Json& node, int depth) {
     return {};
   }
   if (type == "BPEDecoder") {
-    steps_.push_back([suffix = text_or(node, "suffix", "</w>")](std::string& token, Context) { replace_text(token, suffix, " "); });
-    right_ = {" ", 1};  // behind the last word there is none
+    steps_.push_back([suffix = text_or(node, "suffix", "</w>")](std::string& token, Context context) {
+      replace_text(token, suffix, context.last ? "" : " ");
+    });
+    minds_last_ = true;
     return {};
   }
   return unsupported_stage("decoder", type);
@@ -137,9 +140,9 @@ Result<TokenDecoder> TokenDecoder::read(const Json& node, bool spells_bytes) {
   return decoder;
 }
 
-std::string TokenDecoder::decode(std::string_view token, bool first, bool added) const {
+std::string TokenDecoder::decode(std::string_view token, Context context) const {
   std::string text(token);
-  for (const Step& step : steps_) step(text, {first, added});
+  for (const Step& step : steps_) step(text, context);
   return text;
 }
 

@@ -18,8 +18,15 @@ class TokenDecoder {
   // works token by token too.
   static Result<TokenDecoder> read(const Json& node, bool spells_bytes);
 
-  // The bytes of a token. `first`: no other stands before it. Added tokens are text even among spelled bytes.
-  std::string decode(std::string_view token, bool first, bool added) const;
+  // Where a token stands, and whether it is an added one: those are text even among spelled bytes, where the bytes that they would
+  // spell are none.
+  struct Context {
+    bool first = false, last = false, added = false;
+  };
+  // The bytes of a token.
+  std::string decode(std::string_view token, Context context) const;
+  // Whether the last token's may be others.
+  bool minds_last() const { return minds_last_; }
 
   // Characters that are taken from the beginning and the end of the whole text, where they are there.
   struct Trim {
@@ -30,9 +37,6 @@ class TokenDecoder {
   const Trim& right() const { return right_; }
 
  private:
-  struct Context {
-    bool first, added;
-  };
   using Step = std::function<void(std::string& token, Context context)>;
   Status add(const Json& node, int depth);
   Status add_strip(const Json& node);
@@ -42,7 +46,7 @@ class TokenDecoder {
 
   std::vector<Step> steps_;
   Trim left_, right_;
-  bool fused_ = false;
+  bool fused_ = false, minds_last_ = false;
 };
 
 }  // namespace owlet

@@ -1,18 +1,13 @@
 #include "tokenizer/normal_forms.h"
 
-#include <utf8proc.h>
-
 #include <algorithm>
 #include <iterator>
-#include <tuple>
-#include <vector>
 
 #include "tokenizer/unicode.h"
+#include "tokenizer/unicode_library.h"
 
 namespace owlet::unicode {
 namespace {
-
-constexpr int kMostParts = 64;  // that one character decomposes into; Unicode's longest has 18
 
 struct Range {
   uint32_t first, last;
@@ -58,48 +53,6 @@ bool is_in(const Range (&ranges)[n], uint32_t c) {
   return after != std::begin(ranges) && c <= after[-1].last;
 }
 
-int combining_class(int32_t c) { return static_cast<int>(utf8proc_get_property(c)->combining_class); }
-
-void decompose(uint32_t c, bool compatibility, std::vector<int32_t>& out) {
-  int32_t parts[kMostParts];
-  int boundary = 0;
-  const auto options = static_cast<utf8proc_option_t>(UTF8PROC_DECOMPOSE | (compatibility ? UTF8PROC_COMPAT : 0));
-  const auto n = utf8proc_decompose_char(static_cast<int32_t>(c), parts, kMostParts, options, &boundary);
-  if (n > 0 && n <= kMostParts) {
-    out.insert(out.end(), parts, parts + n);
-  } else {
-    out.push_back(static_cast<int32_t>(c));
-  }
-}
-
-// Canonical ordering: accents on one character by their class, equal ones as they stood.
-void order_accents(std::vector<int32_t>& text) {
-  std::vector<std::tuple<int, size_t, int32_t>> marks;  // class, place, code point
-  for (size_t begin = 0; begin < text.size();) {
-    if (combining_class(text[begin]) == 0) {
-      ++begin;
-      continue;
-    }
-    size_t end = begin + 1;
-    while (end < text.size() && combining_class(text[end]) != 0) ++end;
-    marks.clear();
-    for (size_t i = begin; i < end; ++i) marks.push_back({combining_class(text[i]), i, text[i]});
-    std::sort(marks.begin(), marks.end());
-    for (size_t i = begin; i < end; ++i) text[i] = std::get<2>(marks[i - begin]);
-    begin = end;
-  }
-}
-
-void flush(std::vector<int32_t>& run, bool compose, std::string& out) {
-  order_accents(run);
-  auto n = static_cast<ptrdiff_t>(run.size());
-  if (compose && n > 0) {
-    n = utf8proc_normalize_utf32(run.data(), n, static_cast<utf8proc_option_t>(UTF8PROC_STABLE | UTF8PROC_COMPOSE));
-  }
-  for (ptrdiff_t i = 0; i < n; ++i) append_utf8(out, static_cast<uint32_t>(run[static_cast<size_t>(i)]));
-  run.clear();
-}
-
 bool is_ascii(std::string_view text) {
   return std::all_of(text.begin(), text.end(), [](char c) { return static_cast<uint8_t>(c) < 0x80; });
 }
@@ -126,20 +79,18 @@ bool is_control_of_unicode_8(uint32_t c) {
 
 std::string normal_form(std::string_view text, Form form) {
   if (is_ascii(text)) return std::string(text);
-  const bool compatibility = form == Form::kNfkc || form == Form::kNfkd, compose = form == Form::kNfc || form == Form::kNfkc;
   std::string out;
-  std::vector<int32_t> run;
+  size_t begin = 0;  // of what is normalized together
   for (size_t at = 0; at < text.size();) {
     const CodePoint c = code_point_at(text, at);
     if (c.value == kBroken || is_since_unicode_9(c.value)) {
-      flush(run, compose, out);
+      out += library::normal_form(text.substr(begin, at - begin), form);
       out += text.substr(at, c.length);
-    } else {
-      decompose(c.value, compatibility, run);
+      begin = at + c.length;
     }
     at += c.length;
   }
-  flush(run, compose, out);
+  out += library::normal_form(text.substr(begin), form);
   return out;
 }
 
@@ -160,22 +111,13 @@ std::string lower_case(std::string_view text) {
     for (const LaterCase& later : kLaterCases) {
       if (c >= later.first && c <= later.last) return append_utf8(out, later.lower + c - later.first);
     }
-    append_utf8(out, static_cast<uint32_t>(utf8proc_tolower(static_cast<int32_t>(c))));
+    append_utf8(out, library::lower_case(c));
   });
 }
 
 size_t grapheme_end(std::string_view text, size_t begin) {
-  CodePoint before = code_point_at(text, begin);
-  size_t at = begin + before.length;
-  utf8proc_int32_t state = 0;
-  while (at < text.size() && before.value != kBroken) {
-    const CodePoint c = code_point_at(text, at);
-    if (c.value == kBroken) break;
-    if (utf8proc_grapheme_break_stateful(static_cast<int32_t>(before.value), static_cast<int32_t>(c.value), &state)) break;
-    at += c.length;
-    before = c;
-  }
-  return at;
+  const CodePoint first = code_point_at(text, begin);
+  return first.value == kBroken ? begin + first.length : library::grapheme_end(text, begin);
 }
 
 }  // namespace owlet::unicode

@@ -7,6 +7,8 @@
 #include <cstring>
 #include <string_view>
 
+#include "core/bit_cast.h"
+
 namespace owlet {
 
 // The bytes of a piece, zeros behind them, and its length as the last byte: no two pieces have the same, and none is all zeros.
@@ -22,7 +24,7 @@ struct PieceKey {
       for (size_t n = 0; n < kBytes; ++n) {
         std::array<uint8_t, kBytes> bytes{};
         for (size_t i = 0; i < n; ++i) bytes[i] = 0xff;
-        masks[n] = std::bit_cast<Words>(bytes);
+        masks[n] = bit_cast<Words>(bytes);
       }
       return masks;
     }();
@@ -49,7 +51,8 @@ struct PieceKey {
     h *= 0xa54ff53a5f1d36f1u;
     return h >> 32;
   }
-  auto operator<=>(const PieceKey&) const = default;
+  bool operator==(const PieceKey&) const = default;
+  bool operator<(const PieceKey& other) const { return words < other.words; }
 
   Words words = {};
 };

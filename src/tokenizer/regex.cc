@@ -1,12 +1,10 @@
 #include "tokenizer/regex.h"
 
-#define PCRE2_CODE_UNIT_WIDTH 8
-#include <pcre2.h>
-
 #include <algorithm>
 #include <iterator>
 #include <vector>
 
+#include "tokenizer/regex_engine.h"
 #include "tokenizer/unicode.h"
 
 namespace owlet {
@@ -14,11 +12,6 @@ namespace {
 
 constexpr size_t kMaxPattern = 65536;
 constexpr int kMaxNesting = 16;
-constexpr uint32_t kMatchLimit = 5'000'000;
-constexpr uint32_t kDepthLimit = 100'000;
-constexpr uint32_t kHeapLimitKb = 32 << 10;
-
-const pcre2_code* code_of(const std::shared_ptr<const void>& code) { return static_cast<const pcre2_code*>(code.get()); }
 
 // Scripts by name: Oniguruma means the characters of a script, PCRE2 those that it uses too, unless told.
 constexpr std::string_view kScripts[] = {"Arabic", "Armenian", "Bengali", "Bopomofo", "Cyrillic", "Devanagari", "Georgian", "Greek", "Han",
@@ -187,19 +180,10 @@ class Translator {
 Result<Regex> Regex::compile(std::string_view pattern) {
   if (pattern.size() > kMaxPattern) return make_error(ErrorCode::kTooLarge, "a pattern of {} bytes", pattern.size());
   OWLET_ASSIGN(const std::string translated, Translator(pattern).translate());
-  int error = 0;
-  PCRE2_SIZE where = 0;
-  pcre2_code* code = pcre2_compile(reinterpret_cast<PCRE2_SPTR>(translated.data()), translated.size(), PCRE2_UTF | PCRE2_UCP,
-                                   &error, &where, nullptr);
-  if (!code) {
-    PCRE2_UCHAR text[256] = {};
-    pcre2_get_error_message(error, text, sizeof text);
-    return make_error(ErrorCode::kUnsupported, "the pattern '{}' cannot be used: {} at {}", pattern,
-                      reinterpret_cast<const char*>(text), where);
-  }
-  pcre2_jit_compile(code, PCRE2_JIT_COMPLETE);  // where there is none, the interpreter does it
+  auto code = regex_engine::compile(translated);
+  if (!code.ok()) return make_error(ErrorCode::kUnsupported, "the pattern '{}' cannot be used: {}", pattern, code.error().message);
   Regex regex;
-  regex.code_ = std::shared_ptr<const void>(code, [](const void* p) { pcre2_code_free(static_cast<pcre2_code*>(const_cast<void*>(p))); });
+  regex.code_ = std::move(code).value();
   return regex;
 }
 
@@ -223,26 +207,12 @@ Regex::Walk::Walk(const Regex& regex, std::string_view text) : regex_(&regex), t
     i += c.length;
   }
   if (!clean_.empty()) text_ = clean_;
-  static const std::shared_ptr<pcre2_match_context> context = [] {
-    pcre2_match_context* limits = pcre2_match_context_create(nullptr);
-    pcre2_set_match_limit(limits, kMatchLimit);
-    pcre2_set_depth_limit(limits, kDepthLimit);
-    pcre2_set_heap_limit(limits, kHeapLimitKb);
-    return std::shared_ptr<pcre2_match_context>(limits, pcre2_match_context_free);
-  }();
-  context_ = context.get();
-  match_data_ = std::shared_ptr<void>(pcre2_match_data_create_from_pattern(code_of(regex.code_), nullptr),
-                                      [](void* p) { pcre2_match_data_free(static_cast<pcre2_match_data*>(p)); });
+  search_ = regex_engine::search(regex.code_.get(), text_);
 }
 
 bool Regex::Walk::next(Match& match) {
   while (at_ <= text_.size()) {
-    auto* data = static_cast<pcre2_match_data*>(match_data_.get());
-    const int found = pcre2_match(code_of(regex_->code_), reinterpret_cast<PCRE2_SPTR>(text_.data()), text_.size(), at_,
-                                  PCRE2_NO_UTF_CHECK, data, static_cast<pcre2_match_context*>(context_));
-    if (found < 0) break;
-    const PCRE2_SIZE* ends = pcre2_get_ovector_pointer(data);
-    match = {ends[0], ends[1]};
+    if (!regex_engine::find(regex_->code_.get(), search_.get(), text_, at_, match)) break;
     if (match.begin == match.end && after_match_ && match.begin == at_) {  // nothing, right behind the last one
       if (at_ >= text_.size()) break;
       at_ += unicode::code_point_at(text_, at_).length;

@@ -1,4 +1,4 @@
-// Regular expressions of tokenizer.json, written for Oniguruma, run by PCRE2: Unicode classes, bounded work.
+// Regular expressions of tokenizer.json, written for Oniguruma, run by PCRE2 or by a browser (regex_engine.h): Unicode classes, bounded work.
 #pragma once
 
 #include <memory>
@@ -9,6 +9,11 @@
 
 namespace owlet {
 
+// Bytes of a text.
+struct RegexMatch {
+  size_t begin, end;
+};
+
 class Regex {
  public:
   // Errors name the pattern and what is wrong in it.
@@ -16,9 +21,7 @@ class Regex {
   // Matches exactly this text.
   static Result<Regex> literal(std::string_view text);
 
-  struct Match {
-    size_t begin, end;
-  };
+  using Match = RegexMatch;
   // A walk over the matches of one text, in order, none overlapping. Bytes that are not UTF-8 count as one control
   // character each. A search that costs too much ends the walk: what is left counts as unmatched.
   class Walk {
@@ -30,8 +33,7 @@ class Regex {
     const Regex* regex_;
     std::string clean_;
     std::string_view text_;
-    std::shared_ptr<void> match_data_;
-    void* context_ = nullptr;
+    std::shared_ptr<void> search_;
     size_t at_ = 0;
     bool after_match_ = false;
   };

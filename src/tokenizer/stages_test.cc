@@ -9,6 +9,7 @@
 #include "tokenizer/normalizers.h"
 #include "tokenizer/post_processor.h"
 #include "tokenizer/pre_tokenizers.h"
+#include "tokenizer/token_lists.h"
 #include "tokenizer/tokenizer.h"
 #include "tokenizer/tokenizer_json.h"
 #include "tokenizer/unicode.h"
@@ -130,7 +131,7 @@ TEST(Decoders, EachKind) {
   const auto decoded = [](const char* json, const Strings& tokens) {
     const auto decoder = TokenDecoder::read(parse_json(json).value(), false).value();
     std::string out;
-    for (size_t i = 0; i < tokens.size(); ++i) out += decoder.decode(tokens[i], i == 0, false);
+    for (size_t i = 0; i < tokens.size(); ++i) out += decoder.decode(tokens[i], {.first = i == 0, .last = i + 1 == tokens.size()});
     return out;
   };
   EXPECT_EQ(decoded(R"({"type":"ByteLevel"})", {"ĠÃ", "©中"}), " \xc3©中");
@@ -139,6 +140,15 @@ TEST(Decoders, EachKind) {
   EXPECT_EQ(decoded(R"({"type":"WordPiece"})", {"it", "##s", "'", "s", "ok", "."}), "its ' s ok.");
   EXPECT_EQ(decoded(R"({"type":"Strip","content":"x","start":1,"stop":2})", {"xxaxxx"}), "xax");
   EXPECT_EQ(decoded("null", {"a", "b"}), "a b");
+  EXPECT_EQ(decoded(R"({"type":"BPEDecoder"})", {"to", "day</w>", "</w>x</w> "}), "today x ");
+}
+
+// Added tokens are text, unless what they would spell is text too.
+TEST(Decoders, AddedTokensAmongSpelledBytes) {
+  const auto decoder = TokenDecoder::read(parse_json(R"({"type":"ByteLevel"})").value(), true).value();
+  for (const auto& [token, text] : std::map<std::string, std::string>{{"É", "É"}, {"中文", "中文"}, {"Ã©", "é"}, {"a b", "a b"}, {"<s>", "<s>"}}) {
+    EXPECT_EQ(decoder.decode(token, {.added = true}), text);
+  }
 }
 
 TEST(PostProcessors, WhatStandsAround) {
@@ -219,6 +229,22 @@ TEST(EveryKind, EncodesAndDecodes) {
   }
 }
 
+// Texts by Hugging Face's tokenizers.
+TEST(StreamDecoder, TheLastWordEndsOtherwise) {
+  TokenizerSpec spec = kinds()["word_level"];
+  spec.vocab = {"to", "<end>", "day</w>", "x</w>", "</w>"};
+  spec.decoder = R"({"type":"BPEDecoder","suffix":"</w>"})";
+  const Tokenizer tokenizer = Tokenizer::from_spec(spec).value();
+  for (const auto& [ids, text] : std::vector<std::pair<std::vector<TokenId>, std::string>>{
+           {{0, 2, 3}, "today x"}, {{0, 2}, "today"}, {{0, 2, 4}, "today "}, {{4, 4, 0}, "  to"}, {{0, 2, 1}, "today"}, {{}, ""}}) {
+    EXPECT_EQ(tokenizer.decode(ids), text);
+    StreamDecoder stream(tokenizer);
+    std::string streamed;
+    for (const TokenId id : ids) streamed += stream.push(id);
+    EXPECT_EQ(streamed + stream.finish(), text);
+  }
+}
+
 TEST(EveryKind, TypedTextNeverBecomesAControlToken) {
   for (auto [name, spec] : kinds()) {
     spec.merges.insert(spec.merges.end(), name == "merges" ? 1 : 0, {"<e", "nd>"});
@@ -286,6 +312,16 @@ TEST(EveryKind, NestingHasAnEnd) {
     ASSERT_TRUE(spec.ok());
     EXPECT_FALSE(Tokenizer::from_spec(*spec).ok()) << type;
   }
+}
+
+// Digits over a power of ten: one unit from the nearest double here, and Unigrams' ties hang on it.
+TEST(TokenLists, ScoresAreReadAsTokenizersReadsThem) {
+  const auto document = parse_tokenizer_json(
+      R"({"model": {"vocab": [["a", -9.728340843400927], ["b", -8.6039411098138503], ["c", -1.5e-1], ["d", -3]]}})");
+  ASSERT_TRUE(document.ok());
+  std::vector<double> scores;
+  for (const auto& [token, score] : document->lists.scores) scores.push_back(score);
+  EXPECT_THAT(scores, ElementsAre(-0x1.374e9174d7f00p+3, -8.60394110981385, -0.15, -3.0));
 }
 
 }  // namespace

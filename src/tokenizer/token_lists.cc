@@ -1,5 +1,7 @@
 #include "tokenizer/token_lists.h"
 
+#include <algorithm>
+#include <cstdlib>
 #include <optional>
 
 namespace owlet {
@@ -7,6 +9,29 @@ namespace {
 
 constexpr size_t kMaxRest = 1 << 18;        // values outside of the lists; tokenizers have some thousands
 constexpr size_t kMaxEntries = size_t{1} << 20;  // of a list; the largest have some 500,000
+
+// The number that tokenizers' own reader of JSON makes of a score: its digits as a whole, times or by a power of ten. That can be one
+// unit away from the nearest double, and where ways through a Unigram's lattice tie, such units decide.
+// `text` is a number of JSON. Where the digits or the power would not be exact, the nearest double stands.
+double as_tokenizers_read(const std::string& text, double nearest) {
+  constexpr uint64_t kFull = (UINT64_MAX - 9) / 10;
+  constexpr int kExactPowers = 22;
+  const size_t end = std::min(text.find_first_of("eE"), text.size());
+  if (text.size() - end > 4) return nearest;
+  int exponent = end < text.size() ? std::stoi(text.substr(end + 1)) : 0;
+  uint64_t digits = 0;
+  for (const char c : text.substr(0, end)) {
+    if (c < '0' || c > '9') continue;
+    if (digits > kFull) return nearest;
+    digits = digits * 10 + static_cast<uint64_t>(c - '0');
+  }
+  if (const size_t point = text.find('.'); point != std::string::npos) exponent -= static_cast<int>(end - point - 1);
+  if (std::abs(exponent) > kExactPowers) return nearest;
+  double power = 1;
+  for (int i = 0; i < std::abs(exponent); ++i) power *= 10;
+  const double whole = static_cast<double>(digits), magnitude = exponent < 0 ? whole / power : whole * power;
+  return text.front() == '-' ? -magnitude : magnitude;
+}
 
 class Reader : public nlohmann::json_sax<Json> {
  public:
@@ -19,8 +44,8 @@ class Reader : public nlohmann::json_sax<Json> {
   bool number_unsigned(number_unsigned_t number) override {
     return number > static_cast<uint64_t>(INT64_MAX) ? value(number) : whole(static_cast<int64_t>(number));
   }
-  bool number_float(number_float_t number, const string_t&) override {
-    return list_ == List::kScores && n_ == 1 ? score(number) : value(number);
+  bool number_float(number_float_t number, const string_t& text) override {
+    return list_ == List::kScores && n_ == 1 ? score(as_tokenizers_read(text, number)) : value(number);
   }
   bool binary(binary_t&) override { return false; }
 

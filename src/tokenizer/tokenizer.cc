@@ -76,7 +76,7 @@ struct Tokenizer::Impl {
   AddedTokenFinder first_added, normalized_added;  // the second are sought in what the first leave
   bool special_is_normalized = false;              // some control tokens are among the second
   ByteTable bytes;                                 // of tokens in the middle of a text
-  std::unordered_map<TokenId, std::string> first_bytes;  // of those that are others at its beginning
+  std::unordered_map<TokenId, std::string> first_bytes, last_bytes;  // of those that are others at its beginning or end
   mutable CacheShelf caches;
 
   Status read_stages();
@@ -146,10 +146,14 @@ void Tokenizer::Impl::index_bytes() {
     const auto it = normal.find(id);
     const std::string& token = it == normal.end() ? spec.vocab[i] : it->second;
     const bool added = vocabulary.is_added(id);
-    const std::string text = token.empty() ? "" : decoder.decode(token, false, added);
-    std::string first = token.empty() ? "" : decoder.decode(token, true, added);
+    const auto decoded = [&](bool first, bool last) {
+      return token.empty() ? "" : decoder.decode(token, {.first = first, .last = last, .added = added});
+    };
+    const std::string text = decoded(false, false);
     bytes.add(text);
-    if (first != text) first_bytes.emplace(id, std::move(first));
+    if (std::string first = decoded(true, false); first != text) first_bytes.emplace(id, std::move(first));
+    if (!decoder.minds_last()) continue;
+    if (std::string last = decoded(false, true); last != text) last_bytes.emplace(id, std::move(last));
   }
 }
 
@@ -306,6 +310,9 @@ void StreamDecoder::take(TokenId id) {
     if (const auto it = impl.first_bytes.find(id); it != impl.first_bytes.end()) bytes = it->second;
   }
   first_ = false;
+  pending_ += held_;
+  held_.clear();
+  held_last_.clear();
   const std::string& trimmed = impl.decoder.left().character;
   while (to_trim_ > 0 && !bytes.empty()) {
     if (trimmed.empty() || !bytes.starts_with(trimmed)) {
@@ -314,6 +321,13 @@ void StreamDecoder::take(TokenId id) {
       bytes.remove_prefix(trimmed.size());
       --to_trim_;
     }
+  }
+  if (const auto it = impl.last_bytes.find(id); it != impl.last_bytes.end()) {
+    const std::string_view last = it->second;
+    const auto same = static_cast<size_t>(std::mismatch(bytes.begin(), bytes.end(), last.begin(), last.end()).first - bytes.begin());
+    held_ = bytes.substr(same);
+    held_last_ = last.substr(same);
+    bytes = bytes.substr(0, same);
   }
   pending_ += bytes;
 }
@@ -336,6 +350,9 @@ std::string StreamDecoder::finish() {
 }
 
 void StreamDecoder::trim_end() {
+  pending_ += held_last_;
+  held_.clear();
+  held_last_.clear();
   const auto& [character, at_most] = tokenizer_->impl_->decoder.right();
   for (size_t i = 0; i < at_most && !character.empty() && pending_.ends_with(character); ++i) {
     pending_.resize(pending_.size() - character.size());

@@ -140,6 +140,7 @@ class StreamDecoder {
   bool first_;
   size_t to_trim_;  // characters that may still go from the beginning
   std::string pending_;
+  std::string held_, held_last_;  // how the last token ends where another follows, and where none does
 };
 
 }  // namespace owlet

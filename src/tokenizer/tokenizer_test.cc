@@ -154,6 +154,27 @@ TEST(AddedTokens, LongestFirstAndStripping) {
   EXPECT_THAT(t.encode("zaps", {}), testing::Not(testing::Contains(word)));
 }
 
+// Ids by Hugging Face's tokenizers.
+TEST(AddedTokens, SpacesThatTwoTokensTakeAlong) {
+  BpeSpec spec = small_spec();
+  const auto size = static_cast<TokenId>(spec.vocab.size());
+  const TokenId spaces = size, x = size + 1, owl = size + 2, lines = size + 3;
+  for (const AddedToken& token : {AddedToken{.id = spaces, .text = "  ", .rstrip = true}, AddedToken{.id = x, .text = "[X]", .lstrip = true},
+                                  AddedToken{.id = owl, .text = "[O]", .lstrip = true, .rstrip = true},
+                                  AddedToken{.id = lines, .text = "\n\n", .lstrip = true}}) {
+    spec.vocab.push_back(token.text);
+    spec.added.push_back(token);
+  }
+  const Tokenizer t = Tokenizer::from_spec(spec).value();
+  const EncodeOptions trusted{.parse_special = true};
+  EXPECT_THAT(t.encode("     [X]", trusted), ElementsAre(spaces, spaces, x));
+  EXPECT_THAT(t.encode("  [X]    [X]", trusted), ElementsAre(spaces, x, spaces, spaces, x));
+  EXPECT_THAT(t.encode("   [O]   ", trusted), ElementsAre(spaces, owl, spaces));
+  EXPECT_THAT(t.encode("\n\n[X]", trusted), ElementsAre(lines, x));
+  EXPECT_THAT(t.encode("[O]\n\n[X]", trusted), ElementsAre(owl, x));  // nothing is left of the lines
+  EXPECT_EQ(t.encode(std::string(1 << 20, ' '), trusted).size(), size_t{1} << 19);
+}
+
 TEST(TokenizerJson, WrittenAndReadBackIsTheSame) {
   const fs::path folder = fs::path(testing::TempDir()) / "owlet_tokenizer";
   for (const char* pre : {"gpt2", "llama3", "qwen2", "smollm"}) {

@@ -9,7 +9,7 @@ namespace {
 
 Status require(bool holds, std::string_view key, std::string_view rule) {
   if (holds) return {};
-  return make_error(ErrorCode::kInvalidArgument, "train.{} must be {}", key, rule);
+  return make_error(ErrorCode::kInvalidArgument, "{}{} must be {}", key.starts_with("lora.") ? "" : "train.", key, rule);
 }
 
 // How far the decay that begins at `begin` has come, in [0, 1].
@@ -18,7 +18,46 @@ double progress(int64_t step, int64_t begin, int64_t end) {
   return std::clamp(static_cast<double>(step - begin) / static_cast<double>(end - begin), 0.0, 1.0);
 }
 
+bool matches_whole(std::string_view pattern, std::string_view name) {
+  const size_t star = pattern.find('*');
+  if (star == std::string_view::npos) return pattern == name;
+  if (!name.starts_with(pattern.substr(0, star))) return false;
+  name.remove_prefix(star);
+  pattern.remove_prefix(star + 1);
+  if (pattern.find('*') == std::string_view::npos) return name.ends_with(pattern);
+  // The earliest place of what stands before the next star leaves the most for the rest.
+  const std::string_view middle = pattern.substr(0, pattern.find('*'));
+  const size_t at = name.find(middle);
+  return at != std::string_view::npos && matches_whole(pattern.substr(middle.size()), name.substr(at + middle.size()));
+}
+
+Status check_lora(const LoraConfig& lora) {
+  OWLET_TRY(require(lora.rank >= 0 && lora.rank <= 4096, "lora.rank", "between 0 and 4,096"));
+  OWLET_TRY(require(lora.alpha >= 0, "lora.alpha", "0 or more"));
+  OWLET_TRY(require(lora.dropout >= 0 && lora.dropout < 1, "lora.dropout", "in [0, 1)"));
+  OWLET_TRY(require(!lora.magnitude || lora.dropout == 0, "lora.dropout", "0 with lora.magnitude"));
+  return require(lora.base == "stored" || lora.base == "nf4", "lora.base", "stored or nf4");
+}
+
 }  // namespace
+
+bool matches(std::string_view pattern, std::string_view name) {
+  for (;;) {
+    if (matches_whole(pattern, name)) return true;
+    const size_t dot = name.find('.');
+    if (dot == std::string_view::npos) return false;
+    name.remove_prefix(dot + 1);
+  }
+}
+
+bool matches_any(const std::vector<std::string>& patterns, std::string_view name) {
+  return std::any_of(patterns.begin(), patterns.end(), [&](const std::string& pattern) { return matches(pattern, name); });
+}
+
+double LoraConfig::scale() const {
+  const double a = alpha > 0 ? alpha : 2 * static_cast<double>(rank), r = static_cast<double>(rank);
+  return rank_stabilized ? a / std::sqrt(r) : a / r;
+}
 
 Status TrainConfig::validate() const {
   OWLET_TRY(require(steps > 0, "steps", "at least 1"));
@@ -38,8 +77,15 @@ Status TrainConfig::validate() const {
   OWLET_TRY(require(weight_decay >= 0, "weight_decay", "0 or more"));
   OWLET_TRY(require(clip_norm >= 0, "clip_norm", "0 or more"));
   OWLET_TRY(require(precision == "bf16" || precision == "f32", "precision", "bf16 or f32"));
+  OWLET_TRY(require(dropout >= 0 && dropout < 1, "dropout", "in [0, 1)"));
+  OWLET_TRY(require(z_loss >= 0, "z_loss", "0 or more"));
+  OWLET_TRY(require(weights == "f32" || weights == "bf16", "weights", "f32 or bf16"));
+  OWLET_TRY(require(states == "f32" || states == "8bit", "states", "f32 or 8bit"));
+  OWLET_TRY(require(recompute_every >= 0, "recompute_every", "0 or more"));
+  OWLET_TRY(check_lora(lora));
   OWLET_TRY(require(eval_every >= 0, "eval_every", "0 or more"));
   OWLET_TRY(require(checkpoint_every >= 0, "checkpoint_every", "0 or more"));
+  OWLET_TRY(require(patience >= 0, "patience", "0 or more"));
   return require(keep_checkpoints > 0, "keep_checkpoints", "at least 1");
 }
 
@@ -55,7 +101,7 @@ double lr_multiplier(const TrainConfig& c, int64_t step) {
     return c.min_lr_ratio + span * 0.5 * (1.0 + std::cos(std::numbers::pi * t));
   }
   if (c.schedule == "wsd") {
-    const auto decay_steps = static_cast<int64_t>(c.decay_fraction * static_cast<double>(c.steps));
+    const int64_t decay_steps = std::llround(c.decay_fraction * static_cast<double>(c.steps));  // 0.29 of 100 is a little less than 29
     return 1.0 - span * progress(step, c.steps - decay_steps, c.steps);
   }
   return 1.0;

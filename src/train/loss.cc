@@ -7,8 +7,8 @@ namespace {
 constexpr int64_t kChunkRows = 512;
 }
 
-OutputLoss::OutputLoss(Context context, const Model& model)
-    : context_(context), model_(model),
+OutputLoss::OutputLoss(Context context, const Model& model, double z_loss)
+    : context_(context), model_(model), z_loss_(z_loss),
       logits_(model.compute_dtype(), Shape{kChunkRows, model.config.vocab_size}),
       capped_(model.config.logit_soft_cap > 0 ? Tensor(model.compute_dtype(), logits_.shape()) : Tensor()),
       loss_(model.compute_dtype(), Shape{kChunkRows}) {}
@@ -24,6 +24,8 @@ LossSum OutputLoss::forward_backward(TensorView h_ND, std::span<const int32_t> t
 
 LossSum OutputLoss::run(TensorView h_ND, std::span<const int32_t> targets_N, double dloss, const Weights* gradients) {
   const Tensor& output = model_.weights.output();
+  const bool tied = !model_.weights.output_VD;
+  const TensorView d_output = !gradients ? TensorView() : tied ? gradients->embedding_VD.view() : gradients->output_VD.view();
   LossSum sum;
   for (int64_t begin = 0; begin < h_ND.rows(); begin += kChunkRows) {
     const int64_t end = std::min(h_ND.rows(), begin + kChunkRows);
@@ -35,12 +37,12 @@ LossSum OutputLoss::run(TensorView h_ND, std::span<const int32_t> targets_N, dou
     const bool keep_capped = gradients && capped_;
     const TensorView capped = keep_capped ? capped_.view().row_range(0, end - begin) : TensorView{};
     if (keep_capped) context_.ops.copy(capped, logits);
-    context_.ops.cross_entropy(loss, logits, targets, gradients ? dloss : 0.0);
+    context_.ops.cross_entropy(loss, logits, targets, gradients ? dloss : 0.0, z_loss_);
     if (keep_capped) context_.ops.soft_cap_backward(logits, capped, model_.config.logit_soft_cap);
     if (gradients) {
       const double scale = model_.config.logit_scale;
       if (scale != 1.0) context_.ops.add_scaled(logits, scale, logits, 0.0, logits);
-      context_.ops.linear_backward_weight(gradients->output(), logits, h, context_.precision);
+      if (d_output) context_.ops.linear_backward_weight(d_output, logits, h, context_.precision);
       context_.ops.linear_backward_input(h, Into::kWrite, logits, output, context_.precision);
     }
     for (size_t i = 0; i < targets.size(); ++i) {

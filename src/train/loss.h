@@ -13,10 +13,11 @@ struct LossSum {
 };
 
 // Σ loss of targets_N (−100, or anything negative: not counted) given hidden states h_ND.
-// With gradients: h_ND is replaced by dloss times its gradient, and the output table's gradient is added to.
+// With gradients: h_ND is replaced by dloss times its gradient, and the output table's gradient is added to where `gradients` has it.
 class OutputLoss {
  public:
-  OutputLoss(Context context, const Model& model);
+  // z_loss: see Ops::cross_entropy().
+  OutputLoss(Context context, const Model& model, double z_loss = 0);
   LossSum forward(TensorView h_ND, std::span<const int32_t> targets_N);
   LossSum forward_backward(TensorView h_ND, std::span<const int32_t> targets_N, double dloss, const Weights& gradients);
 
@@ -24,6 +25,7 @@ class OutputLoss {
   LossSum run(TensorView h_ND, std::span<const int32_t> targets_N, double dloss, const Weights* gradients);
   Context context_;
   const Model& model_;
+  double z_loss_;
   Tensor logits_;
   Tensor capped_;  // logits as the soft cap left them, where there is one
   Tensor loss_;

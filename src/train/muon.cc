@@ -6,7 +6,6 @@
 namespace owlet {
 namespace {
 
-constexpr double kMomentum = 0.95;
 constexpr double kA = 3.4445, kB = -4.7750, kC = 2.0315;
 constexpr int kNewtonSchulzSteps = 5;
 constexpr double kNormFloor = 1e-7;
@@ -18,11 +17,12 @@ double muon_scale_like_adamw(int64_t rows, int64_t cols) { return 0.2 * std::sqr
 void muon_step(const Context& context, TensorView weight, TensorView gradient, TensorView momentum, const MuonStep& step) {
   Ops& ops = context.ops;
   const int64_t rows = weight.rows(), cols = weight.cols(), small = std::min(rows, cols);
-  Tensor x(weight.dtype, weight.shape), next(weight.dtype, weight.shape);
-  Tensor gram(weight.dtype, Shape{small, small}), square(weight.dtype, Shape{small, small});
+  const DType dtype = gradient.dtype;
+  Tensor x(dtype, weight.shape), next(dtype, weight.shape);
+  Tensor gram(dtype, Shape{small, small}), square(dtype, Shape{small, small});
 
-  ops.add_scaled(momentum, kMomentum, momentum, (1 - kMomentum) * step.grad_scale, gradient);
-  ops.add_scaled(x, kMomentum, momentum, (1 - kMomentum) * step.grad_scale, gradient);
+  ops.add_scaled(momentum, step.momentum, momentum, (1 - step.momentum) * step.grad_scale, gradient);
+  ops.add_scaled(x, step.momentum, momentum, (1 - step.momentum) * step.grad_scale, gradient);
   const double norm = std::max(std::sqrt(ops.sum_of_squares(x)), kNormFloor);
   ops.add_scaled(x, 1 / norm, x, 0, x);
   for (int i = 0; i < kNewtonSchulzSteps; ++i) {
@@ -42,7 +42,7 @@ void muon_step(const Context& context, TensorView weight, TensorView gradient, T
     }
     ops.add_scaled(x, kA, x, 1, next);
   }
-  ops.add_scaled(weight, 1 - step.lr * step.weight_decay, weight, -step.lr * step.scale, x);
+  ops.decay_and_add(weight, 1 - step.lr * step.weight_decay, -step.lr * step.scale, x, step.rounding);
 }
 
 }  // namespace owlet

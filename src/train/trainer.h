@@ -10,6 +10,7 @@
 #include "train/config.h"
 #include "train/loss.h"
 #include "train/optimizer.h"
+#include "train/parameters.h"
 
 namespace owlet {
 
@@ -39,6 +40,7 @@ struct ValidationReport {
 struct TrainObserver {
   std::function<void(const StepReport&)> on_step;
   std::function<void(const ValidationReport&)> on_validation;
+  std::function<void(int64_t step)> on_evaluation;  // whenever a validation is due, whether or not there is anything to validate on
   std::function<void(const std::filesystem::path&)> on_checkpoint;
   std::function<Status(const std::filesystem::path&)> add_files;  // into each checkpoint before it gets its name
 };
@@ -49,18 +51,34 @@ class Trainer {
   Trainer(Context context, Model& model, const TrainConfig& config, BatchStream& data, std::filesystem::path run);
 
   // Goes on from the newest checkpoint under `run`, if there is one: true. The steps to come are bit-equal to those of a run
-  // that was never interrupted.
-  Result<bool> resume();
-  // Trains to the last step, or until `stop` becomes true (then a checkpoint is written first).
+  // that was never interrupted. A damaged checkpoint is passed over, with a note, for the one before it, and set aside; an error where none is whole.
+  Result<bool> resume(const std::function<void(const std::string&)>& note = {});
+  // Trains to the last step, until validations have not improved for `patience` of them, or until `stop` becomes true; then writes a
+  // checkpoint.
   Status train(const ValidationSet& validation, const TrainObserver& observer, const std::atomic<bool>& stop);
 
   Result<StepReport> step();
   ValidationReport validate(const ValidationSet& set);
   int64_t finished_steps() const { return step_; }
+  const Parameters& parameters() const { return parameters_; }
 
  private:
+  struct Best {
+    double loss = 0;
+    int64_t step = 0;   // 0: no validation yet
+    int64_t since = 0;  // validations that were no better
+  };
+  TrainingState state_of_all();
+  Status restore(const Json& state);
   Status save(const TrainObserver& observer);
-  LossSum forward_backward(const Batch& batch, double dloss, const Weights* gradients);
+  bool is_best(const ValidationReport& report);
+  // The gradients of a micro-batch, added to the others'; steps buckets as they are whole where `stepping` says how.
+  struct Stepping {
+    OptimizerStep step;
+    double squares = 0;  // Σ g² of the buckets that were stepped
+  };
+  Result<double> forward_backward(const Batch& batch, double dloss, Stepping* stepping);
+  Error diverged(double loss) const;
 
   Context context_;
   Model& model_;
@@ -68,7 +86,9 @@ class Trainer {
   BatchStream& data_;
   std::filesystem::path run_;
   int64_t step_ = 0;
-  Weights gradients_;
+  Best best_;
+  Dropping dropping_;
+  Parameters parameters_;
   Tape tape_;
   OutputLoss loss_;
   Optimizer optimizer_;

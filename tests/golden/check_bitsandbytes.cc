@@ -87,7 +87,44 @@ Status check_dynamic(const Expected& expected, DynamicMap map, const std::string
   return {};
 }
 
-Status check(const fs::path& path, Report& report) {
+// Six steps of AdamW with 8-bit moments: weights after each, codes and scales after the last.
+Status check_adamw(const Safetensors& file, Context context, const fs::path& path, Report& report) {
+  const Expected expected{file};
+  OWLET_ASSIGN(const Tensor start, file.tensor("adamw8bit.start"));
+  OWLET_ASSIGN(const auto gradients, expected.floats("adamw8bit.gradients"));
+  OWLET_ASSIGN(const auto weights, expected.floats("adamw8bit.weights"));
+  const int64_t n = start.numel(), padded = (n + kDynamicBlock - 1) / kDynamicBlock * kDynamicBlock;
+  const auto size = static_cast<size_t>(n);
+  Tensor weight(DType::kF32, start.shape());
+  const Tensor m(DType::kDynamic, {padded}), v(DType::kDynamicUnsigned, {padded}), gradient(DType::kF32, start.shape());
+  context.ops.copy(weight, start);
+  double error = 0;
+  for (size_t step = 0; (step + 1) * size <= gradients.size(); ++step) {
+    std::copy_n(gradients.begin() + static_cast<std::ptrdiff_t>(step * size), size, gradient.f32());
+    context.ops.adamw(weight, gradient, m, v, {.lr = 1e-3, .weight_decay = 0.1, .step = static_cast<int64_t>(step) + 1});
+    error = std::max(error, relative_error(weight.span<float>(), std::span(weights).subspan(step * size, size)));
+  }
+  size_t different = 0;
+  bool same_scales = true;
+  for (const auto& [moment, index] : {std::pair{m, 1}, {v, 2}}) {
+    OWLET_ASSIGN(const auto codes, expected.bytes(fmt::format("adamw8bit.state{}", index)));
+    OWLET_ASSIGN(const auto scales, expected.floats(fmt::format("adamw8bit.absmax{}", index)));
+    std::vector<uint8_t> ours;
+    std::vector<float> our_scales;
+    for (int64_t i = 0; i < padded / kDynamicBlock; ++i) {
+      const DynamicBlock& block = moment.view().as<DynamicBlock>()[i];
+      ours.insert(ours.end(), block.codes, block.codes + std::min(kDynamicBlock, n - i * kDynamicBlock));
+      our_scales.push_back(block.scale);
+    }
+    different += n_different(ours, codes);
+    same_scales = same_scales && our_scales == scales;
+  }
+  report.check(error <= 1e-4 && may_differ(different, 2 * size) && same_scales, path / "adamw8bit",
+               fmt::format("weights {:.1e}, {} of {} codes differ, scales {}", error, different, 2 * size, same_scales ? "equal" : "DIFFER"));
+  return {};
+}
+
+Status check(const fs::path& path, Context context, Report& report) {
   OWLET_ASSIGN(const Safetensors file, Safetensors::open(path));
   const Expected expected{file};
   for (const std::string& name : file.names()) {
@@ -100,16 +137,15 @@ Status check(const fs::path& path, Report& report) {
     OWLET_TRY(check_four_bit(expected, input, FourBit::kNf4, input + ".nf4", path, report));
     OWLET_TRY(check_four_bit(expected, input, FourBit::kFp4, input + ".fp4", path, report));
   }
-  if (file.has("adamw8bit.start")) report.skip(path / "adamw8bit", "there is no AdamW with 8-bit states yet");
-  return {};
+  return file.has("adamw8bit.start") ? check_adamw(file, context, path, report) : Status();
 }
 
 }  // namespace
 
-void check_bitsandbytes(const fs::path& root, Report& report) {
+void check_bitsandbytes(const fs::path& root, Context context, Report& report) {
   for (const fs::path& file : entries(root / "bitsandbytes")) {
     if (file.extension() != ".safetensors") continue;
-    const Status status = check(file, report);
+    const Status status = check(file, context, report);
     if (!status.ok()) report.fail(file, status.error().to_string());
   }
 }

@@ -54,7 +54,9 @@ double worst_divergence(const std::vector<float>& ours, const std::vector<float>
 // Whether llama.cpp rounds activations for this file, whatever types we compute it with.
 bool holds_blocks(const fs::path& path) {
   const auto file = GgufFile::open(path);
-  return file.ok() && std::ranges::any_of(file->tensor_names(), [&](const std::string& name) {
+  if (!file.ok()) return false;
+  const std::vector<std::string> names = file->tensor_names();
+  return std::any_of(names.begin(), names.end(), [&](const std::string& name) {
     const auto tensor = file->tensor(name);
     return tensor.ok() && is_quantized(tensor->dtype());
   });

@@ -29,7 +29,8 @@ Status check_text(const fs::path& dir, Report& report) {
   const auto max_tokens = json["max_seq_len"].get<size_t>() - 1;  // the model reads all but the last token
   size_t samples = 0, different = 0;
   for (const Json& row : json["rows"]) {
-    OWLET_ASSIGN(const auto ours, chat_samples(row, tokenizer, tokens, max_tokens));
+    OWLET_ASSIGN(const Example chat, read_example(row));
+    const auto ours = chat_samples(chat, tokenizer, tokens, max_tokens);
     const Json& theirs = row["samples"];
     different += ours.size() != theirs.size();
     for (size_t i = 0; i < std::min(ours.size(), theirs.size()); ++i) {

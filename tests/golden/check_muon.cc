@@ -39,6 +39,7 @@ Status check_file(const fs::path& file, Context context, Report& report) {
   OWLET_ASSIGN(const Json run, parse_json(text));
   OWLET_ASSIGN(const double lr, get_number(run, "lr"));
   OWLET_ASSIGN(const double weight_decay, get_number(run, "weight_decay"));
+  OWLET_ASSIGN(const double momentum, get_number(run, "momentum"));
   for (int i = 0; tensors.has(fmt::format("{}.weight", i)); ++i) {
     OWLET_ASSIGN(const Tensor start, tensors.tensor(fmt::format("{}.weight", i)));
     OWLET_ASSIGN(const Tensor gradients, tensors.tensor(fmt::format("{}.gradients", i)));
@@ -48,7 +49,7 @@ Status check_file(const fs::path& file, Context context, Report& report) {
       const int64_t rows = start.shape()[0], cols = start.shape()[1];
       const double longer = std::sqrt(std::max(1.0, static_cast<double>(rows) / static_cast<double>(cols)));
       const bool original = std::strcmp(scale, "original") == 0;
-      const MuonStep settings{lr, weight_decay, original ? longer : muon_scale_like_adamw(rows, cols)};
+      const MuonStep settings{.lr = lr, .weight_decay = weight_decay, .momentum = momentum, .scale = original ? longer : muon_scale_like_adamw(rows, cols)};
       const double error = worst_error(context, start, gradients, as_floats(exact), settings);
       const double to_torch = worst_error(context, start, gradients, as_floats(bf16), settings);
       report.check(error < 1e-4 && to_torch < 2e-2, file.parent_path() / fmt::format("{} {}", i, scale),

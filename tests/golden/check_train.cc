@@ -40,23 +40,23 @@ struct Step {
 // A model with what training it by hand takes.
 struct Bench {
   Bench(Context c, Model& m, int64_t rows)
-      : context(c), model(m), tape(c, m, rows), loss(c, m), gradients(make_weights(m.config)) {}
+      : context(c), model(m), tape(c, m, rows), loss(c, m), parameters(m, [](const std::string&) { return true; }, false) {}
 
   // Mean loss over counted targets, with gradients.
   Step gradients_of(const PackedRows& rows, std::span<const int32_t> targets) {
-    gradients.for_each([](const std::string&, Tensor& t) { t.zero(); });
+    for (int64_t b = 0; b < parameters.n_buckets(); ++b) parameters.zero(b);
     const auto counted = static_cast<double>(std::count_if(targets.begin(), targets.end(), [](int32_t t) { return t >= 0; }));
     const TensorView hidden = tape.forward(rows);
-    const LossSum sum = loss.forward_backward(hidden, targets, 1 / counted, gradients);
-    tape.backward(rows, hidden, gradients);
-    return {sum.nats / counted, gradient_norm(context.ops, gradients)};
+    const LossSum sum = loss.forward_backward(hidden, targets, 1 / counted, parameters.gradients());
+    tape.backward(rows, hidden, parameters.gradients());
+    return {sum.nats / counted, gradient_norm(context.ops, parameters)};
   }
 
   Context context;
   Model& model;
   Tape tape;
   OutputLoss loss;
-  Weights gradients;
+  Parameters parameters;
 };
 
 Status check_adamw(const fs::path& dir, Context context, Report& report) {
@@ -76,7 +76,7 @@ Status check_adamw(const fs::path& dir, Context context, Report& report) {
   config.weight_decay = run["weight_decay"].get<double>();
   const double clip = run["clip_norm"].get<double>();
   Bench bench(context, model, static_cast<int64_t>(n));
-  Optimizer optimizer(context, model, config);
+  Optimizer optimizer(context, bench.parameters, config);
   double loss_error = 0, norm_error = 0;
   for (int64_t s = 0; s < n_steps; ++s) {
     const auto i = static_cast<size_t>(s);
@@ -84,13 +84,13 @@ Status check_adamw(const fs::path& dir, Context context, Report& report) {
     const Step step = bench.gradients_of({rows.tokens, rows.positions, rows.first_row}, targets.span<int32_t>().subspan(i * n, n));
     if (s == 0 && fs::exists(dir / "gradients-step0.safetensors")) {
       OWLET_ASSIGN(const auto expected, read_safetensors(dir / "gradients-step0.safetensors"));
-      const double error = worst_error(bench.gradients, expected, "");
+      const double error = worst_error(bench.parameters.gradients(), expected, "");
       report.check(error <= kTolerance, dir / "gradients-step0.safetensors", fmt::format("gradients {:.1e}", error));
     }
     const double loss = run["loss_float64"][i].get<double>(), norm = run["grad_norm_float64"][i].get<double>();
     loss_error = std::max(loss_error, std::abs(step.loss - loss) / loss);
     norm_error = std::max(norm_error, std::abs(step.grad_norm - norm) / norm);
-    optimizer.step(s + 1, run["lr"][i].get<double>(), std::min(1.0, clip / (step.grad_norm + 1e-6)), model.weights, bench.gradients);
+    optimizer.step_all({s + 1, run["lr"][i].get<double>(), std::min(1.0, clip / (step.grad_norm + 1e-6))});
   }
   report.check(loss_error <= 1e-5 && norm_error <= kTolerance, dir / "run.json",
                fmt::format("losses {:.1e}, gradient norms {:.1e}", loss_error, norm_error));
@@ -117,7 +117,7 @@ Status check_packed(const fs::path& dir, Context context, Report& report) {
   const Step step = bench.gradients_of({tokens, positions, first_row}, expected.at("targets").span<int32_t>());
   const double loss = static_cast<double>(expected.at("loss").span<float>()[0]);
   const double loss_error = std::abs(step.loss - loss) / loss;
-  const double error = worst_error(bench.gradients, expected, "gradient.");
+  const double error = worst_error(bench.parameters.gradients(), expected, "gradient.");
   report.check(loss_error <= 1e-5 && error <= kTolerance, file, fmt::format("loss {:.1e}, gradients {:.1e}", loss_error, error));
   return {};
 }

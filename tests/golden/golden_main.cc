@@ -1,19 +1,9 @@
 // golden [DIR]: holds this program against numbers that others computed, one line a file. Folders and files are found, not listed.
-#include <algorithm>
 #include <cstdlib>
 
 #include "report.h"
 
 namespace owlet::golden {
-
-std::vector<std::filesystem::path> entries(const std::filesystem::path& dir) {
-  std::vector<std::filesystem::path> found;
-  std::error_code code;
-  for (const auto& entry : std::filesystem::directory_iterator(dir, code)) found.push_back(entry.path());
-  std::sort(found.begin(), found.end());
-  return found;
-}
-
 namespace {
 
 int run(int argc, char** argv) {
@@ -40,7 +30,7 @@ int run(int argc, char** argv) {
   check_templates(root, report);
   check_homemade(root, context, report);
   check_sampling(root, report);
-  check_bitsandbytes(root, report);
+  check_bitsandbytes(root, context, report);
   check_peft(root, context, report);
   fmt::print("{} passed, {} failed, {} skipped\n", report.passed(), report.failed(), report.skipped());
   return report.failed() == 0 ? 0 : 1;

@@ -3,11 +3,13 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <filesystem>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "core/result.h"
 #include "core/tensor.h"
@@ -86,11 +88,17 @@ void check_tokenizers(const std::filesystem::path& root, Report& report);
 void check_vocabularies(const std::filesystem::path& root, Report& report);
 void check_templates(const std::filesystem::path& root, Report& report);
 void check_homemade(const std::filesystem::path& root, Context context, Report& report);
-void check_bitsandbytes(const std::filesystem::path& root, Report& report);
+void check_bitsandbytes(const std::filesystem::path& root, Context context, Report& report);
 void check_peft(const std::filesystem::path& root, Context context, Report& report);
 void check_sampling(const std::filesystem::path& root, Report& report);
 
 // Sorted entries of a folder; none where it is absent.
-std::vector<std::filesystem::path> entries(const std::filesystem::path& dir);
+inline std::vector<std::filesystem::path> entries(const std::filesystem::path& dir) {
+  std::vector<std::filesystem::path> found;
+  std::error_code code;
+  for (const auto& entry : std::filesystem::directory_iterator(dir, code)) found.push_back(entry.path());
+  std::sort(found.begin(), found.end());
+  return found;
+}
 
 }  // namespace owlet::golden

@@ -1,4 +1,4 @@
-"""Adapter folders: what Owlet computes with them, beside and merged into the weights, as PEFT does."""
+"""Adapter folders, PEFT's and those that Owlet trained: what Owlet computes with them, beside and merged into the weights, as PEFT does."""
 import shutil
 
 import common
@@ -39,6 +39,26 @@ def check(owlet, report, base, adapter, row):
     report.check(max(error, worst) <= TOLERANCE, f"{name} merged", f"logits {error:.1e}, weights {worst:.1e}")
 
 
+def train(owlet, base, name, *settings):
+    """A folder of adapters that Owlet trained on the base model."""
+    texts, config, out = owlet.work / "adapter-texts.txt", owlet.work / "adapter.yaml", owlet.work / f"run-{name}"
+    texts.write_text("".join(f"{text}\n" for text in common.TEXTS * 3))
+    config.write_text(f"init: {base}\nout: {out}\ndata: {{train: [{texts}]}}\n"
+                      "train: {steps: 8, batch_rows: 2, seq_len: 32, lr: 2e-2, warmup_steps: 0, precision: f32, checkpoint_every: 0}\n")
+    shutil.rmtree(out, ignore_errors=True)
+    owlet.run("finetune", config, *(part for setting in ("lora.rank=4", *settings) for part in ("--set", setting)))
+    folder = owlet.work / name
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    for file in ("adapter_config.json", "adapter_model.safetensors"):
+        shutil.copy(out / "step-00000008" / file, folder)
+    return folder
+
+
+def check_trained(owlet, report, base, row, name, *settings):
+    check(owlet, report, base, train(owlet, base, name, *settings), row)
+
+
 def main():
     arguments = common.arguments(__doc__)
     report, owlet = common.Report(), common.Owlet(arguments.owlet, arguments.work)
@@ -50,6 +70,9 @@ def main():
     row = load_file(source / "batches.safetensors")["tokens"][0][0].tolist()
     for adapter in sorted((arguments.golden / "train" / "peft").glob("*/")):
         report.attempt(adapter.name, check, owlet, report, base, adapter, row)
+    for name, *settings in (("trained-lora",), ("trained-rslora", "lora.rank_stabilized=true", "lora.layers=mlp.*"), ("trained-dora", "lora.magnitude=true"),
+                            ("trained-one-layer", "lora.layers=layers.1.self_attn.q_proj", "lora.alpha=3", "lora.dropout=0.1")):
+        report.attempt(name, check_trained, owlet, report, base, row, name, *settings)
     report.finish()
 
 

@@ -88,6 +88,27 @@ class Owlet:
         return folder
 
 
+class Server:
+    """`owlet serve` on a free port, as long as the `with` lasts."""
+
+    def __init__(self, program, *arguments):
+        self.command = [program.absolute(), "serve", "--port", "0", *map(str, arguments)]
+
+    def __enter__(self):
+        self.process = subprocess.Popen(self.command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        said = ""
+        for line in self.process.stdout:
+            said += line
+            if found := re.search(r"http://127\.0\.0\.1:\d+", line):
+                self.url = found[0]
+                return self
+        raise RuntimeError(f"the server did not start: {said.strip()}")
+
+    def __exit__(self, *_):
+        self.process.terminate()
+        self.process.wait(timeout=60)
+
+
 TEXTS = ["Hello, world!", "The quick brown fox jumps over the lazy dog; it's 1,234.5 km away, isn't it?", "   three spaces,\ttab,\n\nlines  \n",
          "def f(x):\n    return x**2  # square", "Größe, façade, naïve, Ærøskøbing, İstanbul", "Привет, как дела? Всё хорошо.",
          "مرحبا بالعالم ١٢٣", "नमस्ते दुनिया", "สวัสดีชาวโลก", "你好，世界！今天天气很好。", "こんにちは世界、カタカナ", "안녕하세요 세계",

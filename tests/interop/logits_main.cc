@@ -60,19 +60,19 @@ Status run(const std::vector<std::string>& arguments) {
   if (arguments.size() < 3) return make_error(ErrorCode::kInvalidArgument, "interop_logits MODEL IDS OUT [ADAPTER…]");
   OWLET_ASSIGN(const auto machine, make_machine(1));
   OWLET_ASSIGN(Model model, load_model(arguments[0]));
-  OWLET_TRY(use_adapters({arguments.begin() + 3, arguments.end()}, false, model));
+  OWLET_TRY(use_adapters({arguments.begin() + 3, arguments.end()}, AdapterUse::kBeside, model));
   OWLET_ASSIGN(const std::string source, read_file(arguments[1]));
   OWLET_ASSIGN(const Json json, parse_json(source));
   const auto rows = json.at("rows").get<std::vector<std::vector<int32_t>>>();
   std::vector<Tensor> results;
   for (const auto& row : rows) {
-    Text text(machine->context(), model, static_cast<int64_t>(row.size()));
+    Text text(Context{*machine->ops}, model, static_cast<int64_t>(row.size()));
     const TensorView logits = text.append(row);
     results.emplace_back(DType::kF32, logits.shape);
     std::copy_n(logits.f32(), logits.numel(), results.back().f32());
   }
   const auto prompt = std::span(rows.at(0)).subspan(0, json.at("prompt").get<size_t>());
-  results.push_back(greedy(machine->context(), model, prompt, json.at("greedy").get<int64_t>()));
+  results.push_back(greedy(Context{*machine->ops}, model, prompt, json.at("greedy").get<int64_t>()));
   std::vector<std::pair<std::string, TensorView>> named;
   for (size_t i = 0; i < rows.size(); ++i) named.emplace_back(fmt::format("logits.{}", i), results[i]);
   named.emplace_back("greedy", results.back());

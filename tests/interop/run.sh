@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Lets other people's programs judge what Owlet wrote: tests/interop/run.sh OWLET GOLDEN DATA FOLDER [NAME…]
+# Lets other people's programs judge what Owlet wrote and how it serves: tests/interop/run.sh OWLET GOLDEN DATA FOLDER [NAME…]
 # FOLDER keeps a Python environment and what the checks make; NAME picks some of the checks (transformers, peft, gguf …).
 set -uo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)

@@ -7,9 +7,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { build } from 'vite';
+import { withoutParts } from './single_file';
 
 const kKept = 'page.html.gz';
-const kMaxCompressed = 250_000;  // bytes
+const kMaxCompressed = 250_000;  // bytes, without the parts that load when needed
 
 async function main(): Promise<number> {
   const check = process.argv.includes('--check');
@@ -21,8 +22,9 @@ async function main(): Promise<number> {
     const compressed = compress(page);
     const kept = existsSync(kKept) ? gunzipSync(readFileSync(kKept)) : null;
     const same = kept !== null && kept.equals(page);
-    console.log(`page: ${page.length} bytes, compressed ${compressed.length}`);
-    if (compressed.length > kMaxCompressed) return fail(`the page is larger than ${kMaxCompressed} bytes compressed`);
+    const first = compress(Buffer.from(withoutParts(page.toString('utf8')))).length;
+    console.log(`page: ${page.length} bytes, compressed ${compressed.length}, of which ${first} are needed at first`);
+    if (first > kMaxCompressed) return fail(`the page is larger than ${kMaxCompressed} bytes compressed`);
     if (check && !same) return fail(`web/${kKept} is not what the sources build: run \`npm run build\` in web/ and commit it`);
     if (!same) writeFileSync(kKept, compressed);
     return 0;

@@ -38,10 +38,11 @@ export async function visit(browser: Browser, addresses: readonly string[], opti
 }
 
 export async function ask(page: Page, question: string): Promise<void> {
-  const before = await page.locator('.question').count();
-  await page.locator('.composer-field').fill(question);
-  await page.keyboard.press('Enter');
-  await page.locator('.question').nth(before).waitFor();
+  const field = page.locator('.composer-field');
+  await field.fill(question);
+  await field.press('Enter');
+  await page.waitForFunction(() => document.querySelector<HTMLTextAreaElement>('.composer-field')!.value === '');
+  await page.locator('.question').last().getByText(question.trim().slice(0, 60)).waitFor();
 }
 
 // Until the answer is complete; returns its text.

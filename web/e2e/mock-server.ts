@@ -9,11 +9,18 @@ import type { AddressInfo } from 'node:net';
 export const kModel = 'owlet-mock';
 const kContext = 1024;
 
+export const kSecondModel = 'owlet-second';
+
 export interface MockOptions {
   page?: boolean;        // serve the built page at /; without it the server is an API alone
   api?: boolean;         // without it the server is a static site: every path gives the page
   key?: string;          // asked for, where given
   port?: number;
+  models?: object[];     // entries of /v1/models in place of the one
+  answers?: string[];    // "answer 7" is answered with the eighth of these
+  pace?: number;         // ms between their tokens
+  context?: number;      // tokens
+  runs?: object[];       // training runs, as GET /runs?name=… tells of each
 }
 
 interface Turn { role: string; content: string }
@@ -25,6 +32,8 @@ interface Body {
   max_tokens?: number;
   stop?: string | string[];
   temperature?: unknown;
+  continue_final_message?: boolean;
+  logprobs?: boolean;
 }
 
 interface Script {
@@ -91,9 +100,20 @@ export class MockServer {
       if (this.options.key && request.headers.authorization !== `Bearer ${this.options.key}`) {
         return fail(response, 401, 'Invalid API key. Send it as "Authorization: Bearer KEY".', 'invalid_api_key');
       }
-      if (path === '/v1/models') return json(response, 200, { object: 'list', data: [model()] });
+      if (path === '/v1/models') return json(response, 200, { object: 'list', data: this.options.models ?? [model()] });
       if (path === '/v1/chat/completions') return this.chat(await read(request), response);
       return fail(response, 404, `There is no ${path} here.`, null);
+    }
+    if (this.options.api && path === '/runs') {
+      const { runs } = this.options;
+      if (!runs) return fail(response, 404, 'This server shows no training runs.', 'no_runs');
+      const wanted = new URL(request.url!, 'http://mock').searchParams.get('name');
+      return json(response, 200, wanted === null ? { runs } : runs.find((run) => (run as { name: string }).name === wanted) ?? {});
+    }
+    if (this.options.api && path === '/tokenize') {
+      const { prompt } = JSON.parse(await read(request)) as { prompt: string };
+      const pieces = tokensOf(prompt);
+      return json(response, 200, { count: pieces.length, tokens: pieces.map((_, i) => i), token_strs: pieces });
     }
     if (this.options.page && (path === '/' || !this.options.api)) {
       response.writeHead(200, { 'Content-Type': 'text/html; charset=utf-8' });
@@ -108,16 +128,21 @@ export class MockServer {
     if (typeof body.temperature === 'number' && body.temperature > 2) {
       return fail(response, 400, `temperature is ${body.temperature}, but must lie between 0 and 2.`, null);
     }
+    await this.loaded(body.model);
     const turns = body.messages ?? [];
-    const question = turns[turns.length - 1]?.content ?? '';
+    const begun = body.continue_final_message ? turns[turns.length - 1]?.content ?? '' : null;
+    const question = turns[turns.length - (begun === null ? 1 : 2)]?.content ?? '';
     const promptTokens = tokensOf(turns.map((t) => t.content).join(' ')).length;
-    if (promptTokens > kContext) {
-      return fail(response, 400, `The prompt has ${promptTokens} tokens, but the context holds ${kContext}.`, 'context_length_exceeded');
+    const context = this.options.context ?? kContext;
+    if (promptTokens > context) {
+      return fail(response, 400, `The prompt has ${promptTokens} tokens, but the context holds ${context}.`, 'context_length_exceeded');
     }
     if (/refuse/i.test(question)) return fail(response, 400, 'logit_bias is not something this model can do.', null);
     if (/crash/i.test(question)) return fail(response, 500, 'The engine met an error.', null);
 
-    const script = answerFor(question, turns);
+    const numbered = /^answer (\d+)$/.exec(question);
+    const script = numbered ? { text: this.options.answers?.[Number(numbered[1])] ?? '', pace: this.options.pace ?? 0 } : answerFor(question, turns, body.model ?? '');
+    if (begun !== null) script.text = script.text.startsWith(begun) ? script.text.slice(begun.length) : ' And so it went on.';
     let tokens = tokensOf(script.text);
     let reason = 'stop';
     for (const stop of [body.stop ?? []].flat()) {
@@ -134,10 +159,16 @@ export class MockServer {
       const message = { role: 'assistant', content: tokens.join(''), ...(script.thought ? { reasoning_content: script.thought } : {}) };
       return json(response, 200, { ...head('chat.completion'), choices: [{ index: 0, message, finish_reason: reason }], usage });
     }
-    await this.stream(response, script, thoughts, tokens, reason, body.stream_options?.include_usage ? usage : null);
+    await this.stream(response, script, thoughts, tokens, reason, body.stream_options?.include_usage ? usage : null, body.logprobs ?? false);
   }
 
-  private async stream(response: ServerResponse, script: Script, thoughts: string[], tokens: string[], reason: string, usage: object | null): Promise<void> {
+  // What a model is, changes while a test looks on.
+  private async loaded(name: string | undefined): Promise<void> {
+    const asked = this.options.models?.find((m) => (m as { id: string }).id === name) as { status?: { value: string } } | undefined;
+    while (asked?.status && asked.status.value !== 'loaded') await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+
+  private async stream(response: ServerResponse, script: Script, thoughts: string[], tokens: string[], reason: string, usage: object | null, logprobs: boolean): Promise<void> {
     let open = true;
     response.on('close', () => {
       if (!response.writableFinished) this.cancelled++;
@@ -145,8 +176,9 @@ export class MockServer {
     });
     response.writeHead(200, { 'Content-Type': 'text/event-stream', 'Cache-Control': 'no-store' });
     const began = Date.now();
-    const write = (delta: object, finish_reason: string | null = null): void => {
-      response.write(`data: ${JSON.stringify({ ...head('chat.completion.chunk'), choices: [{ index: 0, delta, finish_reason }] })}\n\n`);
+    const write = (delta: { role?: string; content?: string; reasoning_content?: string }, finish_reason: string | null = null): void => {
+      const scores = logprobs && delta.content ? { logprobs: { content: [scored(delta.content)] } } : {};
+      response.write(`data: ${JSON.stringify({ ...head('chat.completion.chunk'), choices: [{ index: 0, delta, ...scores, finish_reason }] })}\n\n`);
     };
     write({ role: 'assistant', content: '' });
     const pieces = [...thoughts.map((t) => ({ reasoning_content: t })), ...tokens.map((t) => ({ content: t }))];
@@ -166,12 +198,21 @@ export class MockServer {
   }
 }
 
-function answerFor(question: string, turns: Turn[]): Script {
+// A probability, and two others that could have come.
+function scored(token: string): object {
+  const p = 0.05 + 0.9 * ((token.length % 6) / 5);
+  const other = (text: string, share: number): object => ({ token: text, logprob: Math.log((1 - p) * share) });
+  return { token, logprob: Math.log(p), top_logprobs: [{ token, logprob: Math.log(p) }, other(' Quito', 0.6), other(' <b>x</b>', 0.3)] };
+}
+
+function answerFor(question: string, turns: Turn[], model: string): Script {
+  if (model === kSecondModel) return { text: 'The second model says so.', pace: 10 };
   if (/hostile/i.test(question)) return { text: kHostile, pace: 0 };
   if (/47 \+ 25|think/i.test(question)) {
     return { thought: '7 + 5 = 12, so I write 2 and carry 1. 4 + 2 + 1 = 7. Together that is 72.', text: '47 + 25 = **72**.', pace: /slowly/i.test(question) ? 120 : 20 };
   }
   if (/break off/i.test(question)) return { text: kStory, pace: 20, breakAfter: 12 };
+  if (/formula/i.test(question)) return { text: kFormulas, pace: 5 };
   if (/slow|story/i.test(question)) return { text: kStory, pace: 60 };
   if (/long/i.test(question)) return { text: kLong, pace: 4 };
   if (/table|code/i.test(question)) return { text: kRich, pace: 12 };
@@ -207,6 +248,14 @@ def add(a, b):
 See [the notes](https://example.org/notes).
 `;
 
+const kFormulas = `The area is $A = \\pi r^2$, which costs $5 and $6.
+
+$$
+\\frac{a}{b} + \\sqrt{x^2}
+$$
+
+Also \\(e^{i\\pi} = -1\\), and \\href{javascript:alert(1)}{x} stays text, as does $\\href{javascript:alert(1)}{x}$.`;
+
 const kLong = Array.from({ length: 26 }, (_, i) => `Paragraph ${i + 1}. An owl turns its head, listens, and waits; it hears a mouse under the snow. ` +
   'Then it opens its wings without a sound and glides down, and for a moment the whole field holds its breath.').join('\n\n');
 
@@ -231,8 +280,8 @@ function tokensOf(text: string): string[] {
   return text.match(/\s*\S{1,6}|\s+$/g) ?? [];
 }
 
-function model(): object {
-  return { id: kModel, object: 'model', created: 1760000000, owned_by: 'owlet', meta: { size_bytes: 19_400_000, n_params: 12_400_000, context_length: kContext } };
+export function model(id = kModel): object {
+  return { id, object: 'model', created: 1760000000, owned_by: 'owlet', meta: { size_bytes: 19_400_000, n_params: 12_400_000, context_length: kContext } };
 }
 
 function head(object: string): object {

@@ -141,5 +141,62 @@ const tests: Test[] = [
   }],
 ];
 
-await runTests(tests);
+// What the mock does not know.
+const ofTheServer: Test[] = [
+  ['several answers, plain and streamed', async () => {
+    const request = { model, temperature: 1, seed: 5, n: 3, max_tokens: 24, messages: [user('Tell me a very short story.')] };
+    const plain = await client.chat.completions.create(request);
+    assert.deepEqual(plain.choices.map((choice) => choice.index), [0, 1, 2]);
+    const texts = ['', '', ''];
+    for await (const chunk of await client.chat.completions.create({ ...request, stream: true })) {
+      for (const choice of chunk.choices) texts[choice.index] += choice.delta.content ?? '';
+    }
+    assert.deepEqual(texts, plain.choices.map((choice) => choice.message.content));
+    assert.ok(new Set(texts).size > 1, 'all answers are the same');
+  }],
+
+  ['log-probabilities of a chat', async () => {
+    const request = { ...greedy, max_tokens: 8, logprobs: true, top_logprobs: 3, messages: [user('What is the capital of Peru?')] };
+    const content = (await client.chat.completions.create(request)).choices[0]?.logprobs?.content ?? [];
+    assert.ok(content.length > 0);
+    for (const token of content) {
+      assert.equal(token.top_logprobs.length, 3);
+      assert.equal(token.top_logprobs[0]?.logprob, token.logprob, 'greedy takes the likeliest');
+      assert.equal(new TextDecoder().decode(new Uint8Array(token.bytes ?? [])), token.token);
+    }
+  }],
+
+  ['completions echo their prompt with its log-probabilities', async () => {
+    const prompt = 'The capital of Peru is';
+    const answer = await client.completions.create({ model, prompt, temperature: 0, max_tokens: 4, echo: true, logprobs: 1 });
+    const [choice] = answer.choices;
+    assert.ok(choice);
+    assert.ok(choice.text.startsWith(prompt));
+    const scores = choice.logprobs?.token_logprobs ?? [];
+    assert.equal(scores[0], null);
+    // The token that ends an answer is scored, but is no part of it.
+    const ending = choice.finish_reason === 'stop' ? 1 : 0;
+    assert.equal(scores.length, (answer.usage?.prompt_tokens ?? 0) + (answer.usage?.completion_tokens ?? 0) + ending);
+    const batch = await client.completions.create({ model, prompt: [prompt, 'Once upon a time'], temperature: 0, max_tokens: 4 });
+    assert.equal(batch.choices.length, 2);
+    assert.equal(batch.choices[0]?.text, choice.text.slice(prompt.length));
+  }],
+
+  ['what is not supported is refused by name', async () => {
+    const tool = { type: 'function' as const, function: { name: 'f', parameters: {} } };
+    const messages = [user('Hello')];
+    assert.match((await failure(client.chat.completions.create({ ...greedy, messages, tools: [tool] }))).message, /tools/);
+    assert.match((await failure(client.chat.completions.create({ ...greedy, messages, response_format: { type: 'json_object' } }))).message, /response_format/);
+  }],
+
+  ['a thinking budget is kept', async () => {
+    const messages = [user('What is 47 + 25?')];
+    const answer = await client.chat.completions.create({ ...greedy, messages, reasoning_effort: 'none' });
+    const message = answer.choices[0]?.message as { content: string | null; reasoning_content?: string };
+    assert.equal(message.reasoning_content ?? '', '');
+    assert.match(message.content ?? '', /\w/);
+  }],
+];
+
+await runTests(url ? [...tests, ...ofTheServer] : tests);
 await mock?.stop();

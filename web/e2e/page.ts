@@ -2,11 +2,17 @@
 // fail in every way the page must survive.
 
 import { launch } from './browser';
-import { runTests } from './harness';
+import { runTests, type Test } from './harness';
+import { featureTests } from './page_features';
+import { hostileTests } from './page_hostile';
+import { lookTests } from './page_look';
 import { mockTests } from './page_mock';
 import { serverTests } from './page_server';
 
+// With words behind the command, only the tests whose names have them.
+const words = process.argv.slice(2).join(' ');
+const chosen = ([name]: Test): boolean => name.includes(words);
 const browser = await launch();
 const url = process.env.OWLET_URL?.replace(/\/+$/, '');
-await runTests(url ? serverTests(browser, url) : mockTests(browser));
+await runTests(url ? serverTests(browser, url) : [...mockTests(browser), ...featureTests(browser), ...lookTests(browser), ...hostileTests(browser)].filter(chosen));
 await browser.close();

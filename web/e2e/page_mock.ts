@@ -1,32 +1,14 @@
 // Everything the page does, against the mock.
 
 import assert from 'node:assert/strict';
-import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
+import type { Browser, Page } from 'playwright-core';
 import { answered, ask, ready, visit } from './browser';
 import type { Test } from './harness';
 import { kModel, MockServer } from './mock-server';
-
-interface Scene {
-  page: Page;
-  mock: MockServer;
-}
+import { chatMenu, clipboard, phone, testsOf, until } from './scene';
 
 export function mockTests(browser: Browser): Test[] {
-  const test = (name: string, body: (scene: Scene) => Promise<void>, options: BrowserContextOptions = {}): Test => [name, async () => {
-    const mock = await MockServer.start();
-    const v = await visit(browser, [mock.url], options);
-    try {
-      await ready(v.page);
-      await body({ page: v.page, mock });
-      assert.deepEqual(v.complaints, [], 'errors in the console');
-      assert.deepEqual(v.strangers, [], 'requests to other hosts');
-    } finally {
-      await v.close();
-      await mock.stop();
-    }
-  }];
-  const phone: BrowserContextOptions = { viewport: { width: 380, height: 800 }, hasTouch: true, isMobile: true };
-
+  const test = testsOf(browser);
   return [
     test('the empty page names the model; an example is answered', async ({ page }) => {
       assert.equal(await page.locator('h1').innerText(), 'Ask me something small.');
@@ -123,16 +105,15 @@ export function mockTests(browser: Browser): Test[] {
       await answered(page);
       assert.deepEqual(await page.locator('.chat-title').allInnerTexts(), ['Hello', 'What is the capital of Peru?']);
       await page.keyboard.press('Control+k');
+      await page.locator('.find:focus').waitFor();
       await page.keyboard.type('peru');
       await page.keyboard.press('Enter');
       await page.getByText('The capital of Peru is Lima.').first().waitFor();
-      await page.locator('.chat-row.current').hover();
-      await page.locator('.chat-row.current button[aria-label^="Rename"]').click();
+      await chatMenu(page, 'Rename');
       await page.keyboard.type('Peru');
       await page.keyboard.press('Enter');
       assert.deepEqual(await page.locator('.chat-title').allInnerTexts(), ['Hello', 'Peru']);
-      await page.locator('.chat-row.current').hover();
-      await page.locator('.chat-row.current button[aria-label^="Delete"]').click();
+      await chatMenu(page, 'Delete');
       await page.locator('.toast').getByText('Undo').click();
       assert.equal(await page.locator('.chat-title').count(), 2);
       await page.locator('.chat-title').getByText('Hello').click();
@@ -361,15 +342,6 @@ export function mockTests(browser: Browser): Test[] {
   ];
 }
 
-function clipboard(page: Page): Promise<string> {
-  return page.evaluate(() => navigator.clipboard.readText());
-}
-
 function distanceToEnd(page: Page): Promise<number> {
   return page.locator('.thread-view').evaluate((e) => e.scrollHeight - e.scrollTop - e.clientHeight);
-}
-
-async function until(condition: () => boolean): Promise<void> {
-  for (let i = 0; i < 200 && !condition(); i++) await new Promise((resolve) => setTimeout(resolve, 25));
-  assert.ok(condition());
 }

@@ -3,19 +3,26 @@ import { openArchive } from './chat/archive';
 import type { Server } from './chat/connection';
 import { kept } from './chat/kept';
 import { Store } from './chat/store';
+import { openTabs } from './chat/tabs';
 import { HttpEngine } from './engine/http';
+import { installServiceWorker, isSite, kLocalAddress, openLocalEngine, takeDroppedModels } from './site';
 import './styles/tokens.css';
 import './styles/page.css';
+import './styles/details.css';
 import { App } from './ui/App';
 import { StoreContext } from './ui/hooks';
+import { keepLanguage, language, speak, wantedLanguage, type Language } from './text';
 import { applyTheme, keptTheme } from './ui/theme';
 
 applyTheme(keptTheme());
+await speak(wantedLanguage()).catch(() => undefined);  // English, if need be
 
+const local = isSite ? await openLocalEngine() : null;
 const store = new Store({
   archive: await openArchive(),
+  tabs: openTabs(),
   server: keptServer(),
-  engineFor: ({ address, key }) => new HttpEngine(address, key),
+  engineFor: ({ address, key }) => (local && address === kLocalAddress ? local : new HttpEngine(address, key)),
 });
 // The address names the chat on the page, so that reload, back and bookmarks do what they should.
 const chatInAddress = (): string | null => location.hash.slice(1) || null;
@@ -25,12 +32,28 @@ store.subscribe(() => {
 });
 window.addEventListener('hashchange', () => void store.open(chatInAddress()));
 window.addEventListener('online', () => void store.connection.check());
-window.addEventListener('pagehide', () => store.forgetRemoved());
+window.addEventListener('pagehide', () => store.leave());
 
 await store.start(chatInAddress());
-createRoot(document.getElementById('root')!).render(<StoreContext value={store}><App /></StoreContext>);
+if (local) {
+  takeDroppedModels(local, (id) => void store.connection.check().then(() => store.change('model', id)));
+  void installServiceWorker();
+}
+const root = createRoot(document.getElementById('root')!);
+draw();
+
+// Every view is made anew in another language.
+function draw(): void {
+  root.render(<StoreContext value={store}><App key={language} onLanguage={(wanted) => void change(wanted)} /></StoreContext>);
+}
+
+async function change(wanted: Language): Promise<void> {
+  keepLanguage(wanted);
+  await speak(wanted);
+  draw();
+}
 
 function keptServer(): Server {
   const server = kept('server') as Partial<Server> | null;
-  return { address: typeof server?.address === 'string' ? server.address : '', key: typeof server?.key === 'string' ? server.key : '' };
+  return { address: typeof server?.address === 'string' ? server.address : isSite ? kLocalAddress : '', key: typeof server?.key === 'string' ? server.key : '' };
 }

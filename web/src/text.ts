@@ -1,124 +1,72 @@
-// Every sentence of the page, in one place, so that another language is another file.
+// The language of the page. `text` holds every sentence in it; each language is one file in languages/, of which English is
+// always here and the others are read when they are chosen.
 
-const number = new Intl.NumberFormat('en');
-const short = new Intl.NumberFormat('en', { maximumSignificantDigits: 3 });
+import { keep, keptText } from './chat/kept';
+import en from './languages/en';
+import { part } from './parts';
 
-export const text = {
-  name: 'Owlet',
-  emptyTitle: 'Ask me something small.',
-  examples: [
-    'What is the capital of Peru?',
-    'What is 47 + 25?',
-    'Tell me a very short story.',
-    'What does the word brave mean?',
-  ],
-  placeholder: 'Write a message',
-  send: 'Send',
-  stop: 'Stop',
-  latest: '↓ Latest',
-  newChat: 'New chat',
-  chats: 'Chats',
-  findChats: 'Find a chat',
-  noChats: 'Chats you have are kept here, in this browser.',
-  noneFound: 'No chat has that in its title.',
-  rename: 'Rename',
-  remove: 'Delete',
-  removed: (title: string) => `“${title}” was deleted.`,
-  undo: 'Undo',
-  showSidebar: 'Show chats',
-  hideSidebar: 'Hide chats',
-  settings: 'Settings',
-  close: 'Close',
-  shortcuts: 'Keyboard',
-  theme: { system: 'Colours: as the system', light: 'Colours: light', dark: 'Colours: dark' },
+export type Language = 'en' | 'de' | 'fr' | 'es' | 'pt' | 'zh' | 'hi' | 'ar';
+export type Text = ReturnType<typeof en>;
 
-  you: 'You',
-  answer: 'Answer',
-  copy: 'Copy',
-  copied: 'Copied',
-  copyCode: 'Copy code',
-  edit: 'Edit',
-  regenerate: 'Ask again',
-  saveEdit: 'Send',
-  cancel: 'Cancel',
-  earlier: 'Show the one before',
-  later: 'Show the next one',
-  branch: (at: number, of: number) => `${at}/${of}`,
-  table: 'Table',
-  imageLink: (alt: string) => (alt ? `picture: ${alt}` : 'picture'),
-  thinking: (ms: number) => (ms < 1000 ? 'Thinking…' : `Thinking… ${Math.floor(ms / 1000)} s`),
-  thought: (ms: number) => (ms < 1000 ? 'Thought for a moment' : `Thought for ${Math.round(ms / 1000)} s`),
-  answering: 'Owlet is answering.',
-  stopped: 'Stopped',
-  cutShort: 'The answer reached the length limit.',
-  noAnswer: 'The model had nothing to say.',
-  dropped: 'What is above is no longer sent to the model.',
+// Each in its own words.
+export const kLanguages: readonly (readonly [Language, string])[] = [
+  ['en', 'English'], ['de', 'Deutsch'], ['fr', 'Français'], ['es', 'Español'], ['pt', 'Português'], ['zh', '中文'], ['hi', 'हिन्दी'], ['ar', 'العربية'],
+];
 
-  speed: (perSecond: number) => `${perSecond < 10 ? perSecond.toFixed(1) : number.format(Math.round(perSecond))} tokens/s`,
-  tokens: (count: number, exact: boolean) => `${exact ? '' : 'about '}${number.format(count)} ${count === 1 ? 'token' : 'tokens'}`,
-  firstToken: (ms: number) => (ms < 1000 ? `first token ${Math.round(ms)} ms` : `first token ${(ms / 1000).toFixed(1)} s`),
+// How a language writes numbers and counts things.
+export interface Format {
+  number(value: number): string;
+  short(value: number): string;                        // three digits
+  percent(share: number): string;
+  duration(seconds: number): string;                   // its two largest units
+  plural(count: number, forms: Partial<Record<Intl.LDMLPluralRule, string>> & { other: string }): string;
+}
 
-  bytes: (bytes: number) => (bytes >= 1e9 ? `${short.format(bytes / 1e9)} GB` : bytes >= 1e6 ? `${short.format(bytes / 1e6)} MB` : `${short.format(bytes / 1e3)} kB`),
-  parameters: (count: number) => (count >= 1e9 ? `${short.format(count / 1e9)} B parameters` : `${short.format(count / 1e6)} M parameters`),
-  context: (tokens: number) => `${number.format(tokens)} tokens of context`,
+export let language: Language = 'en';
+export let text: Text = en(format('en'));
 
-  connecting: 'Looking for the server…',
-  ready: 'Ready',
-  noModel: 'No model',
-  status: { connecting: 'Looking for the server…', ready: 'No model', gone: 'The server does not answer', ask: 'No server yet' },
-  gone: (seconds: number) => (seconds > 0 ? `The server does not answer. Trying again in ${seconds} s.` : 'The server does not answer. Trying again…'),
-  goneKept: 'What you write is kept.',
-  tryNow: 'Try now',
-  otherServer: 'Another server',
-  waiting: 'Not asked yet: it will be, as soon as the server is back.',
-  askTitle: 'Where is your Owlet?',
-  askSays: 'This page talks to a server that you run or were given. Its address and key stay in this browser.',
-  askKeyTitle: 'This server asks for a key.',
-  askKeySays: 'Whoever runs it can give you one. It stays in this browser.',
-  address: 'Server address',
-  addressHint: 'http://localhost:8080',
-  addressWrong: 'That is not an address. It looks like https://example.org or localhost:8080.',
-  key: 'API key',
-  keyHint: 'empty if it needs none',
-  connect: 'Connect',
-  ownServer: 'this page’s own server',
-  server: 'Server',
-  changeServer: 'Change',
+export async function speak(wanted: Language): Promise<void> {
+  const words = wanted === 'en' ? en : (await part(wanted)).default;
+  language = wanted;
+  text = words(format(wanted));
+  document.documentElement.lang = wanted;
+  document.documentElement.dir = wanted === 'ar' ? 'rtl' : 'ltr';
+}
 
-  failTitle: {
-    unreachable: 'The server did not answer.',
-    lost: 'The connection was lost in the middle of the answer.',
-    unauthorized: 'The server wants another key.',
-    foreign: 'What answered is not an Owlet server.',
-    context: 'This chat is longer than the model can read.',
-    refused: 'The server refused this.',
-  },
-  contextCounts: (needed: number, limit: number) => `${number.format(needed)} tokens, of ${number.format(limit)} that fit.`,
-  leaveOut: 'Leave out the oldest turns',
-  tooLong: 'This message alone is too long. Make it shorter and send it again.',
-  refusedHint: 'If a setting is named here, change it in the settings; then ask again.',
-  tryAgain: 'Ask again',
+export function keepLanguage(wanted: Language): void {
+  keep('language', wanted);
+}
 
-  model: 'Model',
-  modelSays: 'Which of the server’s models answers.',
-  system: 'System prompt',
-  systemSays: 'What the model is told before the chat; empty sends none.',
-  advanced: 'More about drawing words',
-  reset: 'Reset',
-  resetAll: 'Reset all',
-  changed: 'changed',
-  default: (value: string) => `default ${value}`,
-  empty: 'empty',
-  settingsChanged: (count: number) => `Settings (${count} changed)`,
+// The one chosen before, else the first of the browser's that is known here.
+export function wantedLanguage(): Language {
+  const known = (name: string): Language | undefined => kLanguages.find(([code]) => name.toLowerCase().split('-')[0] === code)?.[0];
+  return known(keptText('language')) ?? navigator.languages.map(known).find((found) => found !== undefined) ?? 'en';
+}
 
-  keys: [
-    ['Enter', 'send'],
-    ['Shift Enter', 'new line'],
-    ['Esc', 'stop the answer; close what is open'],
-    ['↑', 'in an empty message: edit your last one'],
-    ['Mod K', 'find a chat'],
-    ['Mod Shift O', 'new chat'],
-    ['Mod B', 'show or hide the chats'],
-    ['?', 'this list'],
-  ] as const,
-};
+const kUnits = [['day', 86400], ['hour', 3600], ['minute', 60], ['second', 1]] as const;
+
+function durationOf(seconds: number, words: (unit: string, value: number) => string): string {
+  const whole = Math.round(seconds);
+  const found = kUnits.findIndex(([, length]) => whole >= length);
+  const first = found < 0 ? kUnits.length - 1 : found;
+  let left = whole;
+  return kUnits.slice(first, first + 2).flatMap(([unit, length], i) => {
+    const value = Math.floor(left / length);
+    left -= value * length;
+    return value > 0 || i === 0 ? [words(unit, value)] : [];
+  }).join(' ');
+}
+
+function format(locale: string): Format {
+  const number = new Intl.NumberFormat(locale);
+  const short = new Intl.NumberFormat(locale, { maximumSignificantDigits: 3 });
+  const percent = new Intl.NumberFormat(locale, { style: 'percent', maximumFractionDigits: 1 });
+  const rules = new Intl.PluralRules(locale);
+  return {
+    number: (value) => number.format(value),
+    short: (value) => short.format(value),
+    percent: (share) => percent.format(share),
+    duration: (seconds) => durationOf(seconds, (unit, value) => new Intl.NumberFormat(locale, { style: 'unit', unit, unitDisplay: 'short' }).format(value)),
+    plural: (count, forms) => (forms[rules.select(count)] ?? forms.other).replace('#', number.format(count)),
+  };
+}

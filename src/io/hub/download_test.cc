@@ -4,8 +4,12 @@
 #include <gtest/gtest.h>
 #include <sys/wait.h>
 
+#include <csignal>
+#include <optional>
+
 #include "core/file.h"
 #include "core/random.h"
+#include "core/test_file_limit.h"
 #include "io/hub/partial_file.h"
 #include "io/hub/test_hub_server.h"
 
@@ -32,8 +36,8 @@ struct Download : testing::Test {
   ~Download() override { fs::remove_all(folder); }
 
   Status fetch() {
-    const HubOptions hub{.base = server.url(), .token = {}, .connect_seconds = 2, .stall_seconds = 1, .attempts = 4,
-                         .first_pause = std::chrono::milliseconds(1), .cancelled = &cancelled};
+    const HubOptions hub{.base = server.url(), .token = {}, .trusted_file = trusted, .connect_seconds = 2, .stall_seconds = 1,
+                         .attempts = 4, .first_pause = std::chrono::milliseconds(1), .cancelled = &cancelled};
     return download(*Hub::open(hub), {.name = "org/model"}, file, to, options);
   }
   std::string error() {
@@ -52,6 +56,7 @@ struct Download : testing::Test {
   TestHubServer server;
   HubFile file{"model.gguf", 0, ""};
   std::atomic<bool> cancelled{false};
+  std::string trusted;
   const fs::path folder = fs::path(testing::TempDir()) / fmt::format("owlet_download_{}", ::getpid());
   const fs::path to = folder / "org/model/model.gguf", part = to.string() + ".part", state = to.string() + ".part.state";
   DownloadOptions options{.connections = 3, .piece_bytes = 150000};
@@ -69,6 +74,16 @@ TEST_F(Download, AServerWithoutRanges) {
   ASSERT_EQ(error(), "");
   expect_whole();
   EXPECT_EQ(n_requests(), 1u);
+}
+
+TEST_F(Download, OverTlsInParallel) {
+  server.certificate.emplace();
+  trusted = folder / "trusted.pem";
+  fs::create_directories(folder);
+  ASSERT_TRUE(write_file(trusted, server.certificate->pem()).ok());
+  ASSERT_EQ(error(), "");
+  expect_whole();
+  EXPECT_EQ(n_requests(), 7u);
 }
 
 TEST_F(Download, SmallAndEmptyFiles) {
@@ -288,6 +303,33 @@ TEST_F(Download, TwoAtOnceAreRefused) {
 TEST_F(Download, RoomOnTheDisk) {
   EXPECT_TRUE(check_space(folder / "not/yet/there", 1).ok());
   EXPECT_THAT(check_space(folder / "not/yet/there", uint64_t{1} << 60).error().to_string(), HasSubstr("GB are to come"));
+}
+
+TEST_F(Download, NoRoomForTheFile) {
+  {
+    const FileLimit limit(500000);
+    EXPECT_THAT(error(), HasSubstr(fmt::format("cannot enlarge {}: File too large", part.string())));
+  }
+  expect_no_file();
+  EXPECT_FALSE(fs::exists(part));
+  EXPECT_EQ(server.sent(), 0u);
+}
+
+TEST_F(Download, TheDiskIsFullOnTheWay) {
+  std::optional<FileLimit> limit;
+  options.connections = 1;
+  server.fault = [&](const TestRequest&, const TestConnection&) {
+    if (n_requests() == 3) limit.emplace(400000);  // in the third of seven pieces
+    return false;
+  };
+  EXPECT_THAT(error(), HasSubstr(fmt::format("cannot write {}: File too large", part.string())));
+  limit.reset();
+  expect_no_file();
+  EXPECT_GE(bytes_kept(file, to), 300000u);
+  EXPECT_LE(bytes_kept(file, to), 400000u);
+  server.fault = nullptr;
+  ASSERT_EQ(error(), "");
+  expect_whole();
 }
 
 TEST_F(Download, WhetherAFileIsThere) {

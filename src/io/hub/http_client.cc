@@ -184,6 +184,7 @@ void HttpClient::Impl::set_up(const FetchRequest& request, curl_slist* headers) 
   curl_easy_setopt(curl, CURLOPT_SSLVERSION, static_cast<long>(CURL_SSLVERSION_TLSv1_2));
   curl_easy_setopt(curl, CURLOPT_SSL_VERIFYPEER, 1L);
   curl_easy_setopt(curl, CURLOPT_SSL_VERIFYHOST, 2L);
+  if (!options.trusted_file.empty()) curl_easy_setopt(curl, CURLOPT_CAINFO, options.trusted_file.c_str());
   curl_easy_setopt(curl, CURLOPT_PROXY, "");
   curl_easy_setopt(curl, CURLOPT_NETRC, static_cast<long>(CURL_NETRC_IGNORED));
   curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
@@ -215,7 +216,11 @@ Error HttpClient::Impl::error_of(CURLcode code, const Url& url) const {
   }
   if (code == CURLE_PEER_FAILED_VERIFICATION) {
     return Error{ErrorCode::kUnsupported, fmt::format("{} has no certificate to be trusted: {}", url.host, message),
-                 "check the hub's address, and this machine's clock and certificates"};
+                 "check the hub's address and this machine's clock; CURL_CA_BUNDLE or SSL_CERT_FILE names another list of whom to trust"};
+  }
+  if (code == CURLE_SSL_CACERT_BADFILE) {
+    return Error{ErrorCode::kInvalidArgument, fmt::format("the certificates to trust cannot be read: {}", message),
+                 options.trusted_file.empty() ? "install the system's (ca-certificates)" : "SSL_CERT_FILE or CURL_CA_BUNDLE names a file in PEM"};
   }
   if (code == CURLE_OPERATION_TIMEDOUT) return make_error(ErrorCode::kIo, "{} does not answer", url.host);
   return make_error(ErrorCode::kIo, "{}: {}", url.host, message[0] != '\0' ? message : curl_easy_strerror(code));

@@ -1,6 +1,6 @@
 // One exchange over HTTP or HTTPS. Nothing is followed, decoded or kept for the caller: a redirect is a reply like another, a body
 // that says it is compressed is refused, and where a connection may lead is checked when it is made, after names were resolved.
-// Certificates are checked; proxies are not used, since what lies behind one cannot be checked.
+// Certificates are checked, against the system's list of whom to trust or a file of one's own; proxies are not used, since what lies behind one cannot be checked.
 #pragma once
 
 #include <atomic>
@@ -60,6 +60,7 @@ struct HttpOptions {
   std::vector<AddressScope> scopes;  // that connections may lead to, besides public ones
   int connect_seconds = 15;
   int stall_seconds = 30;            // with less than a kilobyte a second
+  std::string trusted_file;          // certificates in PEM, instead of the system's; empty: the system's
   const std::atomic<bool>* cancelled = nullptr;
 };
 

@@ -154,7 +154,7 @@ Result<Hub> Hub::open(HubOptions options) {
 
 HttpOptions Hub::http_options() const {
   return {.scopes = scopes_, .connect_seconds = options_.connect_seconds, .stall_seconds = options_.stall_seconds,
-          .cancelled = options_.cancelled};
+          .trusted_file = options_.trusted_file, .cancelled = options_.cancelled};
 }
 
 Result<HttpReply> Hub::follow(HttpClient& client, Url url, std::optional<ByteRange> range, const FileSink& sink) const {

@@ -17,6 +17,7 @@ namespace owlet {
 struct HubOptions {
   std::string base = "https://huggingface.co";
   std::string token;  // empty: as nobody in particular
+  std::string trusted_file = {};  // certificates in PEM, instead of the system's
   int connect_seconds = 15;
   int stall_seconds = 30;
   int attempts = 6;                                // in a row that bring nothing

@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "core/file.h"
 #include "io/hub/test_hub_server.h"
 
 namespace owlet {
@@ -219,6 +220,86 @@ TEST(Hub, RedirectsThatAreNotFollowed) {
   TestHubServer server;
   server.fault = [&](const TestRequest&, const TestConnection& c) { return c.reply("302 Found", "Location: /a\r\n", ""), true; };
   EXPECT_THAT(fetch(*Hub::open(patient(server.url())), "a").error().to_string(), HasSubstr("more than 5 times"));
+}
+
+// A hub over TLS with one file, and a file of certificates to trust.
+struct TlsHub : testing::Test {
+  TlsHub() {
+    server.certificate.emplace();
+    server.files = {{"org/model/a", {std::string(300000, 'a')}}};
+    trust(*server.certificate);
+  }
+  ~TlsHub() override { std::filesystem::remove(trusted); }
+
+  void trust(const TestCertificate& certificate) { ASSERT_TRUE(write_file(trusted, certificate.pem()).ok()); }
+  Result<std::string> fetch_with(const std::string& trusted_file) {
+    HubOptions options = patient(server.url());
+    options.token = "secret";
+    options.trusted_file = trusted_file;
+    return fetch(*Hub::open(options), "a");
+  }
+  // The connection ends before anything was said on it, and there is no second.
+  void expect_refused(const std::string& trusted_file) {
+    const auto body = fetch_with(trusted_file);
+    ASSERT_FALSE(body.ok());
+    EXPECT_NE(body.error().code, ErrorCode::kIo);
+    EXPECT_THAT(body.error().to_string(), HasSubstr("127.0.0.1 has no certificate to be trusted"));
+    EXPECT_THAT(body.error().to_string(), HasSubstr("SSL_CERT_FILE"));
+    EXPECT_EQ(server.n_connections(), 1u);
+    server.stop();
+    EXPECT_THAT(server.requests(), IsEmpty());
+  }
+
+  TestHubServer server;
+  const std::string trusted = testing::TempDir() + fmt::format("owlet_trusted_{}.pem", ::getpid());
+};
+
+TEST_F(TlsHub, AStrangersCertificate) { expect_refused(""); }
+
+TEST_F(TlsHub, ACertificateThatOtherOnesWereTrustedFor) {
+  trust(TestCertificate());
+  expect_refused(trusted);
+}
+
+TEST_F(TlsHub, ACertificateForAnotherName) {
+  server.certificate.emplace("DNS:hub.example");
+  trust(*server.certificate);
+  expect_refused(trusted);
+}
+
+TEST_F(TlsHub, ACertificateThatHasExpired) {
+  server.certificate.emplace("IP:127.0.0.1", -1);
+  trust(*server.certificate);
+  expect_refused(trusted);
+}
+
+TEST_F(TlsHub, ACertificateThatIsTrusted) {
+  const auto body = fetch_with(trusted);
+  ASSERT_TRUE(body.ok()) << body.error().to_string();
+  EXPECT_EQ(*body, std::string(300000, 'a'));
+  ASSERT_EQ(server.requests().size(), 1u);
+  EXPECT_EQ(server.requests()[0].header("authorization"), "Bearer secret");
+}
+
+TEST_F(TlsHub, NothingIsSaidInTheClear) {
+  TestHubServer clear;
+  clear.files = {{"org/model/a", {"in the clear"}}};
+  server.fault = [&](const TestRequest&, const TestConnection& c) {
+    return c.reply("302 Found", fmt::format("Location: {}/org/model/a\r\n", clear.url()), ""), true;
+  };
+  EXPECT_THAT(fetch_with(trusted).error().to_string(), HasSubstr("redirects to 127.0.0.1 without encryption"));
+  EXPECT_EQ(clear.n_connections(), 0u);
+}
+
+TEST_F(TlsHub, NothingToTrust) {
+  for (const std::string text : {"", "no certificate"}) {
+    ASSERT_TRUE(write_file(trusted, text).ok());
+    EXPECT_THAT(fetch_with(trusted).error().to_string(), HasSubstr("the certificates to trust cannot be read")) << text;
+  }
+  std::filesystem::remove(trusted);
+  EXPECT_THAT(fetch_with(trusted).error().to_string(), HasSubstr(trusted));
+  server.stop();
+  EXPECT_THAT(server.requests(), IsEmpty());
 }
 
 // Names are judged by what they resolve to, and a hub elsewhere may not send us home.

@@ -89,8 +89,10 @@ Result<std::unique_ptr<PartialFile>> PartialFile::open(fs::path to, uint64_t siz
     file->pieces_ = std::move(kept).value();
     return file;
   }
-  if (::ftruncate(fd, 0) != 0 || ::ftruncate(fd, static_cast<off_t>(size)) != 0) return disk_error("enlarge", part);
-  return file;
+  if (::ftruncate(fd, 0) == 0 && ::ftruncate(fd, static_cast<off_t>(size)) == 0) return file;
+  Error error = disk_error("enlarge", part);
+  file->drop();
+  return error;
 }
 
 ReceivedPieces PartialFile::pieces() const {

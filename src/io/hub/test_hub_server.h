@@ -1,5 +1,5 @@
-// A hub on loopback for tests: Hugging Face's listing and files over plain sockets, one thread a connection, with the faults of real
-// servers on demand.
+// A hub on loopback for tests: Hugging Face's listing and files over plain sockets or TLS, one thread a connection, with the faults of
+// real servers on demand.
 #pragma once
 
 #include <arpa/inet.h>
@@ -17,6 +17,7 @@
 
 #include "core/json.h"
 #include "io/hub/sha256.h"
+#include "io/hub/test_tls.h"
 
 namespace owlet {
 
@@ -37,16 +38,23 @@ struct TestRequest {
 
 class TestConnection {
  public:
-  explicit TestConnection(int fd, size_t bytes_per_second = 0) : fd_(fd), bytes_per_second_(bytes_per_second) {}
+  // `tls`: null for a connection in the clear.
+  TestConnection(int fd, SSL* tls, size_t bytes_per_second) : fd_(fd), tls_(tls), bytes_per_second_(bytes_per_second) {}
   bool send(std::string_view bytes) const {
     const size_t most = bytes_per_second_ == 0 ? bytes.size() : std::max<size_t>(1, bytes_per_second_ / 20);
     while (!bytes.empty()) {
-      const ssize_t n = ::send(fd_, bytes.data(), std::min(most, bytes.size()), MSG_NOSIGNAL);
+      const size_t size = std::min(most, bytes.size());
+      const ssize_t n = tls_ ? SSL_write(tls_, bytes.data(), static_cast<int>(size)) : ::send(fd_, bytes.data(), size, MSG_NOSIGNAL);
       if (n <= 0) return false;
       bytes.remove_prefix(static_cast<size_t>(n));
       if (bytes_per_second_ > 0) std::this_thread::sleep_for(std::chrono::milliseconds(50));
     }
     return true;
+  }
+  // At most `size` bytes; none where the other side is done.
+  size_t receive(char* bytes, size_t size) const {
+    const ssize_t n = tls_ ? SSL_read(tls_, bytes, static_cast<int>(size)) : ::recv(fd_, bytes, size, 0);
+    return n > 0 ? static_cast<size_t>(n) : 0;
   }
   // A whole reply; the connection is closed behind it.
   bool reply(const std::string& status, const std::string& headers, std::string_view body) const {
@@ -58,6 +66,7 @@ class TestConnection {
 
  private:
   int fd_;
+  SSL* tls_;
   size_t bytes_per_second_;
 };
 
@@ -84,8 +93,11 @@ class TestHubServer {
     port_ = ntohs(address.sin_port);
     accepting_ = std::thread([this] { accept_all(); });
   }
-  ~TestHubServer() {
-    stopping_ = true;
+  ~TestHubServer() { stop(); }
+
+  // Ends all connections; requests() is all that ever came, then.
+  void stop() {
+    if (stopping_.exchange(true)) return;
     ::shutdown(listener_, SHUT_RDWR);
     ::close(listener_);
     accepting_.join();
@@ -95,12 +107,13 @@ class TestHubServer {
   }
 
   int port() const { return port_; }
-  std::string url() const { return fmt::format("http://127.0.0.1:{}", port_); }
+  std::string url() const { return fmt::format("{}://127.0.0.1:{}", certificate ? "https" : "http", port_); }
   bool stopping() const { return stopping_; }
 
   // Set before the first request.
   std::map<std::string, File> files;  // by "ORG/NAME/PATH"
   Fault fault;
+  std::optional<TestCertificate> certificate;  // speaks TLS where there is one
   std::string token;                  // asked for where it is not empty
   bool knows_ranges = true;
   bool names_digests = true;          // X-Linked-ETag
@@ -109,6 +122,10 @@ class TestHubServer {
   std::vector<TestRequest> requests() const {
     const std::lock_guard lock(mutex_);
     return requests_;
+  }
+  size_t n_connections() const {
+    const std::lock_guard lock(mutex_);
+    return connections_.size();
   }
   // Bytes of files that were asked for and sent.
   uint64_t sent() const { return sent_; }
@@ -137,19 +154,29 @@ class TestHubServer {
       const std::lock_guard lock(mutex_);
       connections_.push_back(fd);
       serving_.emplace_back([this, fd] {
-        answer(fd);
+        greet(fd);
         ::shutdown(fd, SHUT_RDWR);
       });
     }
   }
 
-  void answer(int fd) {
+  void greet(int fd) {
+    if (!certificate) return answer(TestConnection(fd, nullptr, bytes_per_second));
+    const TlsPtr<SSL_CTX> context = certificate->server();
+    const TlsPtr<SSL> tls(SSL_new(context.get()));
+    SSL_set_fd(tls.get(), fd);
+    if (SSL_accept(tls.get()) != 1) return;
+    answer(TestConnection(fd, tls.get(), bytes_per_second));
+    SSL_shutdown(tls.get());
+  }
+
+  void answer(const TestConnection& connection) {
     std::string text;
     char piece[4096];
     while (text.find("\r\n\r\n") == std::string::npos) {
-      const ssize_t n = ::recv(fd, piece, sizeof piece, 0);
-      if (n <= 0) return;
-      text.append(piece, static_cast<size_t>(n));
+      const size_t n = connection.receive(piece, sizeof piece);
+      if (n == 0) return;
+      text.append(piece, n);
     }
     TestRequest request;
     request.target = text.substr(4, text.find(' ', 4) - 4);
@@ -164,7 +191,6 @@ class TestHubServer {
       const std::lock_guard lock(mutex_);
       requests_.push_back(request);
     }
-    const TestConnection connection(fd, bytes_per_second);
     if (!fault || !fault(request, connection)) serve(request, connection);
   }
 

@@ -45,7 +45,11 @@ constexpr InstructionSet kSets[] = {
 #elif defined(__aarch64__)
     {"neon", has_dot_product, cpu::make_neon_ops},
 #endif
+#if defined(__wasm_simd128__)
+    {"wasm", [] { return true; }, cpu::make_wasm_ops},  // to the bit what "generic" is
+#else
     {"generic", [] { return true; }, cpu::make_generic_ops},
+#endif
 };
 
 }  // namespace

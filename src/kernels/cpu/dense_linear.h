@@ -35,7 +35,7 @@ class DenseLinear {
   using F = typename S::F;
   static constexpr int64_t kLanes = S::kLanes;
   static constexpr int64_t kOutputs = 4;             // of a tile
-  static constexpr int64_t kRows = 4;
+  static constexpr int64_t kRows = S::kGemmRows < 8 ? 3 : 4;  // of sixteen registers twelve are sums, of thirty-two sixteen
   static constexpr int64_t kGrain = 16;              // outputs that a thread takes at least
   static constexpr int64_t kBlockFloats = 48 << 10;  // of x that stay in the second cache while outputs pass by
   static constexpr int64_t kPiece = 256;             // numbers of a row that are decoded at once; block sizes divide it
@@ -152,11 +152,14 @@ class DenseLinear {
                                                 int64_t w_stride, int64_t n) {
     Sums<R, O> sum = sums;
     const auto step = [&](const auto& load_x, const auto& load_w) {
-      F wv[O];
-      for (int64_t o = 0; o < O; ++o) wv[o] = load_w(w + o * w_stride);
-      for (int64_t r = 0; r < R; ++r) {
-        const F xv = load_x(x + r * x_stride);
-        for (int64_t o = 0; o < O; ++o) sum.of[r][o] = S::fma(xv, wv[o], sum.of[r][o]);
+      F xv[R];
+#pragma GCC unroll 16
+      for (int64_t r = 0; r < R; ++r) xv[r] = load_x(x + r * x_stride);
+#pragma GCC unroll 16
+      for (int64_t o = 0; o < O; ++o) {
+        const F wv = load_w(w + o * w_stride);
+#pragma GCC unroll 16
+        for (int64_t r = 0; r < R; ++r) sum.of[r][o] = S::fma(xv[r], wv, sum.of[r][o]);
       }
     };
     int64_t i = 0;

@@ -55,10 +55,29 @@ class Gemm {
  public:
   explicit Gemm(ThreadPool& pool) : pool_(pool) {}
 
-  void multiply(float* c, int64_t m, int64_t n, int64_t k, Strided a, Strided b, bool add) {
+  // C's lines are `stride` apart. What B's panels would take beyond kSlab numbers is multiplied slab by slab: columns of C where there are
+  // many, else parts of k. So is an A whose lines lie across memory: a slab's part of it is read while its pages are at hand. The cuts
+  // along k follow from the shapes of the sums alone.
+  void multiply(float* c, int64_t stride, int64_t m, int64_t n, int64_t k, Strided a, Strided b, bool add) {
+    constexpr int64_t kChunk = kDepth * Panels::kStep;
+    const bool across = a.col != 1;
+    const int64_t sums = std::max<int64_t>(k, 1), limit = kSlab / (across ? std::min(kChunk, sums) : sums) / kCols * kCols;
+    const int64_t columns = across || n > k ? std::max(limit, 4 * kCols) : std::max<int64_t>(n, 1);
+    const int64_t depth = across ? kChunk : n > k ? sums : std::max(kSlab / columns / kChunk * kChunk, kChunk);
+    for (int64_t j = 0; j < n; j += columns) {
+      for (int64_t d = 0; d < sums; d += depth) {
+        multiply_slab(c + j, stride, m, std::min(columns, n - j), std::min(depth, k - d), {a.data + d * a.col, a.row, a.col},
+                      {b.data + d * b.row + j * b.col, b.row, b.col}, add || d > 0);
+      }
+    }
+  }
+
+ private:
+  void multiply_slab(float* c, int64_t stride, int64_t m, int64_t n, int64_t k, Strided a, Strided b, bool add) {
     const Plan plan = plan_for(m, n, k);
     float* packed_b = b_.get<float>(plan.b_strips * kCols * plan.steps);
-    float* packed_a = a_.get<float>(plan.block_strips * kRows * plan.depth * pool_.size());
+    const int64_t block = plan.block_strips * strip_floats<kRows>(plan.depth);
+    float* packed_a = a_.get<float>(block * pool_.size());
     const Strided b_lines{b.data, b.col, b.row};
     pool_.run([&](int thread, int n_threads) {
       const int64_t begin = plan.b_strips * thread / n_threads, end = plan.b_strips * (thread + 1) / n_threads;
@@ -66,20 +85,20 @@ class Gemm {
     });
     std::atomic<int64_t> next{0};
     pool_.run([&](int thread, int) {
-      float* mine = packed_a + thread * plan.block_strips * kRows * plan.depth;
+      float* mine = packed_a + thread * block;
       for (int64_t item = next++; item < plan.row_blocks * plan.col_blocks; item = next++) {
-        compute(plan, item, c, m, n, k, a, mine, packed_b, add);
+        compute(plan, item, c, stride, m, n, k, a, mine, packed_b, add);
       }
     });
   }
 
- private:
   using F = typename S::F;
   static constexpr int64_t kLanes = S::kLanes;
   static constexpr int64_t kRows = S::kGemmRows;
   static constexpr int64_t kCols = 2 * kLanes;
-  static constexpr int64_t kDepth = 160;               // elements of a strip of B that stay in the first cache
-  static constexpr int64_t kBlockStrips = 240 / kRows;  // strips of A that stay in the second
+  static constexpr int64_t kSlab = int64_t{8} << 20;   // numbers of B that are packed at once
+  static constexpr int64_t kDepth = 5120 / kCols;                      // elements of a strip of B that stay in the first cache
+  static constexpr int64_t kBlockStrips = 38400 / kDepth / kRows;      // strips of A that stay in the second
 
   // How a product is cut. Only the cuts along k could show in the result, and they follow from k alone.
   struct Plan {
@@ -103,6 +122,14 @@ class Gemm {
     return p;
   }
 
+  // A strip's memory. Where its width is no whole vector, whole ones are stored all the same, each over the last one's surplus (stores under
+  // a mask are slow on some processors), and the last surplus has room.
+  template <int64_t kWidth>
+  static constexpr int64_t strip_floats(int64_t steps) {
+    static_assert(kWidth % kLanes == 0 || kWidth < kLanes);
+    return kWidth * steps + (kWidth % kLanes == 0 ? 0 : kLanes);
+  }
+
   // Strips [begin, end) of kWidth lines, elements [step, step_end) of each, to out[strip][element][line]; lines past the last are
   // zeros, as is the second half of a pair past k.
   template <int64_t kWidth>
@@ -110,7 +137,7 @@ class Gemm {
                    int64_t step_end) {
     if (from.col == 1) {
       for (int64_t strip = begin; strip < end; ++strip) {
-        pack_along<kWidth>(out + strip * kWidth * steps_kept, from, strip * kWidth, lines, k, step, step_end);
+        pack_along<kWidth>(out + strip * strip_floats<kWidth>(steps_kept), from, strip * kWidth, lines, k, step, step_end);
       }
     } else {
       for (int64_t group = begin; group < end; group += kPackStrips) {
@@ -133,7 +160,7 @@ class Gemm {
           square[i] = inside ? Panels::along(from.data + line * from.row + k0, k - k0) : S::zero();
         }
         transpose<S>(square);
-        for (int64_t e = 0; e < here; ++e) store_up_to<S>(out + e * kWidth + g, square[e], kWidth - g);
+        for (int64_t e = 0; e < here; ++e) S::store(out + e * kWidth + g, square[e]);
       }
     }
   }
@@ -146,18 +173,17 @@ class Gemm {
       const float* k0 = from.data + s * Panels::kStep * from.col;
       const float* k1 = Panels::kStep == 2 && s * 2 + 1 < k ? k0 + from.col : nullptr;
       for (int64_t strip = begin; strip < end; ++strip) {
-        float* to = out + strip * kWidth * steps_kept + (s - step) * kWidth;
+        float* to = out + strip * strip_floats<kWidth>(steps_kept) + (s - step) * kWidth;
         for (int64_t g = 0; g < kWidth; g += kLanes) {
-          const int64_t line = strip * kWidth + g, here = std::min(kWidth - g, lines - line);
-          const F x = here > 0 ? Panels::across(k0 + line, k1 ? k1 + line : nullptr, here) : S::zero();
-          store_up_to<S>(to + g, x, kWidth - g);
+          const int64_t line = strip * kWidth + g, here = lines - line;
+          S::store(to + g, here > 0 ? Panels::across(k0 + line, k1 ? k1 + line : nullptr, here) : S::zero());
         }
       }
     }
   }
 
   // One block of A's rows by one part of B's columns.
-  static void compute(const Plan& p, int64_t item, float* c, int64_t m, int64_t n, int64_t k, Strided a, float* packed_a,
+  static void compute(const Plan& p, int64_t item, float* c, int64_t stride, int64_t m, int64_t n, int64_t k, Strided a, float* packed_a,
                       const float* packed_b, bool add) {
     const int64_t row_block = item / p.col_blocks, col_block = item % p.col_blocks;
     const int64_t i_begin = row_block * p.block_strips, i_end = std::min(p.a_strips, i_begin + p.block_strips);
@@ -168,8 +194,8 @@ class Gemm {
       pack<kRows>(packed_a, depth, block, m - i_begin * kRows, k, 0, i_end - i_begin, step, step_end);
       for (int64_t j = j_begin; j < j_end; ++j) {
         for (int64_t i = i_begin; i < i_end; ++i) {
-          tile(packed_a + (i - i_begin) * depth * kRows, packed_b + (j * p.steps + step) * kCols, depth,
-               c + i * kRows * n + j * kCols, n, m - i * kRows, n - j * kCols, add || step > 0);
+          tile(packed_a + (i - i_begin) * strip_floats<kRows>(depth), packed_b + (j * p.steps + step) * kCols, depth,
+               c + i * kRows * stride + j * kCols, stride, m - i * kRows, n - j * kCols, add || step > 0);
         }
       }
     }
@@ -179,7 +205,10 @@ class Gemm {
   static void tile(const float* a, const float* b, int64_t depth, float* c, int64_t stride, int64_t rows, int64_t cols, bool add) {
     F sum[kRows][2];
 #pragma GCC unroll 16
-    for (int64_t i = 0; i < kRows; ++i) sum[i][0] = sum[i][1] = S::zero();
+    for (int64_t i = 0; i < kRows; ++i) {
+      sum[i][0] = sum[i][1] = S::zero();
+      __builtin_prefetch(c + std::min(i, rows - 1) * stride, 1);  // lines far apart, which nothing else foretells
+    }
     for (int64_t d = 0; d < depth; ++d) {
       const F b0 = S::load(b + d * kCols), b1 = S::load(b + d * kCols + kLanes);
 #pragma GCC unroll 16

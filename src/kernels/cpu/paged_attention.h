@@ -1,21 +1,26 @@
 // Attention over pages of cached keys and values.
 //
-// Keys are visited in blocks of kKeys counted from position 0 with a running softmax (Dao et al. 2022), whatever the pages' length
-// and however many rows ask at once: a row's result depends on its own position alone. Blocks before the windows of all rows are
-// passed over; one that some row sees nothing of leaves that row's sums as they are, to the bit.
+// Keys are visited in blocks of kKeys counted from position 0 with a running softmax (Dao et al. 2022), whose sums start anew every
+// kSegment keys and are then put together in order: so the segments of a long text can go to several threads, and a row's result
+// depends on its own position alone, however many rows ask at once. Blocks before the windows of all rows are passed over; one that
+// some row sees nothing of leaves that row's sums as they are, to the bit.
+//
+// A lane is a key where scores are computed and a number of a head where values are added up, as they lie in the pages. A few
+// queries widen what they read as they go; many widen a block once and share it.
 #pragma once
 
 #include <algorithm>
-#include <atomic>
 #include <cmath>
+#include <iterator>
 #include <vector>
 
 #include "core/tensor.h"
 #include "core/thread_pool.h"
-#include "kernels/cpu/quantized_row.h"
+#include "kernels/cpu/kv_pages.h"
 #include "kernels/cpu/scratch.h"
 #include "kernels/cpu/small_products.h"
 #include "kernels/cpu/softmax.h"
+#include "kernels/cpu/workers.h"
 #include "kernels/ops.h"
 
 namespace owlet::cpu {
@@ -27,162 +32,265 @@ class PagedAttention {
 
   void run(TensorView out, TensorView q, const KvPages& pages, std::span<const SequenceRows> sequences,
            const AttentionShape& shape) {
-    std::vector<Item> items;
-    for (const SequenceRows& s : sequences) {
-      for (int64_t row = s.row_begin; row < s.row_end; row += kRows) {
-        items.push_back({row, std::min(kRows, s.row_end - row), s.first_position + row - s.row_begin, s.pages.data()});
-      }
+    switch (pages.k.dtype) {
+      case DType::kF16: return run<uint16_t>(out, q, pages, sequences, shape);
+      case DType::kQ8_0: return run<BlockQ8_0>(out, q, pages, sequences, shape);
+      default: return run<float>(out, q, pages, sequences, shape);
     }
-    // Heads lie side by side in a page: one thread takes them all, unless there is too little else to share.
-    const int64_t n = static_cast<int64_t>(items.size());
-    const int64_t parts = n >= 4 * pool_.size() ? 1 : std::min<int64_t>(pool_.size(), shape.n_kv_heads);
-    const int64_t width = round_up<S>(shape.head_dim), queries = kRows * (shape.n_heads / shape.n_kv_heads);
-    const int64_t heads = (shape.n_kv_heads + parts - 1) / parts;
-    const int64_t each = heads * queries * (2 * width + 2) + queries * kKeys + round_up<S>(queries) + 2 * kKeys * width;
-    float* memory = scratch_.get<float>((each + kAlign) * pool_.size());
-    std::atomic<int64_t> next{0};
-    pool_.run([&](int thread, int) {
-      Room room(memory + thread * (each + kAlign), heads, queries, width);
-      for (int64_t i = next++; i < n * parts; i = next++) {
-        const int64_t part = i % parts;
-        attend(room, out, q, pages, items[static_cast<size_t>(i / parts)], shape.n_kv_heads * part / parts,
-               shape.n_kv_heads * (part + 1) / parts, shape);
-      }
-    });
   }
 
  private:
   using F = typename S::F;
-  static constexpr int64_t kRows = 16;  // of one sequence, that share a look at the keys
-  static constexpr int64_t kKeys = 64;  // of a block
-  static constexpr int64_t kAlign = 16;  // floats between the threads' rooms
+  static constexpr int64_t kQueries = 128;     // that share a look at the keys, where a row has no more of one key head
+  static constexpr int64_t kFewQueries = 8;    // that widen keys and values as they go
+  static constexpr int64_t kKeys = kBlockKeys;
+  static constexpr int64_t kSegment = 16 * kKeys;
+  static constexpr int64_t kAlign = 16;        // floats between the threads' rooms
 
+  // Some rows of a sequence and one key head.
   struct Item {
     int64_t row;
     int64_t rows;
     int64_t position;  // of the first row
     const int32_t* pages;
+    int64_t kv_head;
+    int64_t length;    // of the sequence, whose first row …
+    int64_t sequence;  // … this is
+    int64_t last() const { return position + rows; }  // keys that the last row sees
+  };
+  // A segment of an item whose segments are computed apart.
+  struct Part {
+    int64_t item;
+    int64_t segment;
   };
 
-  // What the queries of one key head keep between blocks; a query is a row's head.
-  struct Queries {
-    float *q, *out;    // [queries, width]; q comes times the scale
-    float *top, *sum;  // [queries]
+  // Sums of a running softmax for the queries of one key head; a query is a row's head.
+  struct Sums {
+    Sums() = default;
+    Sums(float* at, int64_t queries, int64_t width) : out(at), top(at + queries * width), sum(at + queries * (width + 1)) {}
+    static int64_t floats(int64_t queries, int64_t width) { return queries * (width + 2); }
+    void clear(int64_t queries, int64_t width) const {
+      std::fill(out, out + queries * width, 0.0f);
+      std::fill(sum, sum + queries, 0.0f);
+      std::fill(top, top + queries, -INFINITY);
+    }
+    Sums from(int64_t query, int64_t width) const {
+      Sums rest;
+      rest.out = out + query * width;
+      rest.top = top + query;
+      rest.sum = sum + query;
+      return rest;
+    }
+    float *out, *top, *sum;  // [queries, width], [queries] twice
   };
 
   // What one thread works in. Rows are padded to whole vectors with zeros.
   struct Room {
-    Room(float* at, int64_t heads, int64_t queries, int64_t padded_width) : width(padded_width), each(queries * (2 * width + 2)) {
+    Room(float* at, int64_t queries, int64_t padded_width) : width(padded_width) {
       const auto take = [&at](int64_t n) { return at += n, at - n; };
-      kept = take(heads * each);
+      q = take(queries * width);
       p = take(queries * kKeys);
       rescale = take(round_up<S>(queries));
-      for (float** part : {&v, &k_t}) *part = take(kKeys * width);
+      codes = reinterpret_cast<QuantizedBlock*>(take(queries * code_floats(width)));
+      for (float** part : {&k, &v}) *part = take(kKeys * width);
+      for (Sums* sums : {&whole, &part}) *sums = Sums(take(Sums::floats(queries, width)), queries, width);
     }
-    Queries of_head(int64_t head, int64_t queries) const {
-      float* at = kept + head * each;
-      return {at, at + queries * width, at + 2 * queries * width, at + 2 * queries * width + queries};
+    static int64_t floats(int64_t queries, int64_t width) {
+      return queries * (width + kKeys + code_floats(width)) + round_up<S>(queries) + 2 * kKeys * width + 2 * Sums::floats(queries, width) + kAlign;
     }
+    // Of a query in blocks of 8 bits.
+    static int64_t code_floats(int64_t width) { return width / kBlock * static_cast<int64_t>(sizeof(QuantizedBlock) / sizeof(float)); }
     int64_t width;
-    int64_t each;
-    float* kept;     // of every head
+    float* q;        // [queries, width], times the scale where keys are floats
+    QuantizedBlock* codes;  // [queries, width / 32] where they are in blocks
     float* p;        // [queries, kKeys]
     float* rescale;  // [queries]
+    float* k;        // [width, kKeys]
     float* v;        // [kKeys, width]
-    float* k_t;      // [width, kKeys]
+    Sums whole, part;
   };
 
-  // Some rows of a sequence, key heads [head_begin, head_end).
-  static void attend(const Room& room, TensorView out, TensorView q, const KvPages& pages, const Item& item, int64_t head_begin,
-                     int64_t head_end, const AttentionShape& s) {
-    const int64_t e = s.head_dim, group = s.n_heads / s.n_kv_heads, queries = item.rows * group, width = room.width;
-    const auto at = [&](int64_t head, int64_t i) { return ((item.row + i / group) * s.n_heads + head * group + i % group) * e; };
-    const F scale = S::set1(static_cast<float>(s.scale));
-    for (int64_t head = head_begin; head < head_end; ++head) {
-      const Queries mine = room.of_head(head - head_begin, queries);
-      for (int64_t i = 0; i < queries; ++i) {
-        const float* from = q.f32() + at(head, i);
-        for (int64_t j = 0; j < e; j += S::kLanes) S::store(mine.q + i * width + j, S::mul(load_up_to<S>(from + j, e - j), scale));
-      }
-      std::fill(mine.out, mine.out + queries * width, 0.0f);
-      std::fill(mine.sum, mine.sum + queries, 0.0f);
-      std::fill(mine.top, mine.top + queries, -INFINITY);
-    }
-    const int64_t last = item.position + item.rows;  // keys that the last row sees
-    for (int64_t begin = s.first_key(item.position) / kKeys * kKeys; begin < last; begin += kKeys) {
-      const int64_t keys = std::min(kKeys, last - begin);
-      for (int64_t head = head_begin; head < head_end; ++head) {
-        const Queries mine = room.of_head(head - head_begin, queries);
-        pages.k.dtype == DType::kF16 ? load_keys<uint16_t>(room, pages, item, begin, keys, head, s)
-                                     : load_keys<float>(room, pages, item, begin, keys, head, s);
-        small_product<S, Start::kZero>(room.p, kKeys, queries, round_up<S>(keys), e, {mine.q, width, 1}, room.k_t, kKeys);
-        if (s.soft_cap > 0) {
-          for (int64_t i = 0; i < queries; ++i) cap_scores<S>(room.p + i * kKeys, round_up<S>(keys), static_cast<float>(s.soft_cap));
+  template <class T>
+  void run(TensorView out, TensorView q, const KvPages& pages, std::span<const SequenceRows> sequences, const AttentionShape& s) {
+    const int64_t group = s.n_heads / s.n_kv_heads, width = round_up<S>(s.head_dim);
+    const int64_t rows_together = std::max<int64_t>(1, kQueries / group), queries = rows_together * group;
+    const std::vector<Item> items = items_of(sequences, s, rows_together);
+    const auto n = static_cast<int64_t>(items.size());
+    const int threads = threads_for(pool_, products_of(items, s));
+    std::vector<Part> parts;
+    if (threads > 1 && n < 4 * threads) parts = parts_of(items, s);
+    float* rooms = rooms_.get<float>(Room::floats(queries, width) * threads);
+    const auto each = [&](int64_t n_items, const auto& body) {
+      parts_.run(pool_, threads, n_items, [&](int thread, int64_t i) { body(Room(rooms + thread * Room::floats(queries, width), queries, width), i); });
+    };
+    if (parts.empty()) {
+      return each(n, [&](const Room& room, int64_t i) {
+        const Item& item = items[static_cast<size_t>(i)];
+        load_queries<T>(room, q, item, s);
+        room.whole.clear(item.rows * group, width);
+        for (int64_t segment = s.first_key(item.position) / kSegment; segment * kSegment < item.last(); ++segment) {
+          attend<T>(room, room.part, pages, item, segment, s);
+          add(room, room.whole, room.part, item.rows * group);
         }
-        weigh(room, mine, item, begin, keys, queries, s);
-        small_product<S, Start::kSum>(mine.out, width, queries, width, keys, {room.p, kKeys, 1}, room.v, width);
+        finish(room, out, item, s);
+      });
+    }
+    const int64_t floats = Sums::floats(queries, width);
+    float* states = states_.get<float>(floats * static_cast<int64_t>(parts.size()));
+    each(static_cast<int64_t>(parts.size()), [&](const Room& room, int64_t i) {
+      const Part& part = parts[static_cast<size_t>(i)];
+      const Item& item = items[static_cast<size_t>(part.item)];
+      load_queries<T>(room, q, item, s);
+      attend<T>(room, Sums(states + i * floats, queries, width), pages, item, part.segment, s);
+    });
+    each(n, [&](const Room& room, int64_t i) {
+      const Item& item = items[static_cast<size_t>(i)];
+      room.whole.clear(item.rows * group, width);
+      for (int64_t p = 0; p < std::ssize(parts); ++p) {
+        if (parts[static_cast<size_t>(p)].item == i) add(room, room.whole, Sums(states + p * floats, queries, width), item.rows * group);
+      }
+      finish(room, out, item, s);
+    });
+  }
+
+  // Longest sequences first. Of one, key heads outside rows: what one thread reads next is what another has just read.
+  static std::vector<Item> items_of(std::span<const SequenceRows> sequences, const AttentionShape& s, int64_t rows_together) {
+    std::vector<Item> items;
+    for (const SequenceRows& x : sequences) {
+      for (int64_t head = 0; head < s.n_kv_heads; ++head) {
+        for (int64_t row = x.row_begin; row < x.row_end; row += rows_together) {
+          const int64_t rows = std::min(rows_together, x.row_end - row), length = x.first_position + x.row_end - x.row_begin;
+          items.push_back({row, rows, x.first_position + row - x.row_begin, x.pages.data(), head, length, x.row_begin});
+        }
       }
     }
-    for (int64_t head = head_begin; head < head_end; ++head) {
-      const Queries mine = room.of_head(head - head_begin, queries);
-      for (int64_t i = 0; i < queries; ++i) {
-        float* to = out.f32() + at(head, i);
-        const float* from = mine.out + i * width;
-        const F factor = S::set1(1.0f / mine.sum[i]);
-        over_vectors<S>(e, [&](auto load, auto store) { store(to, S::mul(load(from), factor)); });
+    std::sort(items.begin(), items.end(), [](const Item& a, const Item& b) {
+      if (a.length != b.length) return a.length > b.length;
+      if (a.sequence != b.sequence) return a.sequence < b.sequence;
+      return a.kv_head != b.kv_head ? a.kv_head < b.kv_head : a.row < b.row;
+    });
+    return items;
+  }
+
+  static int64_t products_of(const std::vector<Item>& items, const AttentionShape& s) {
+    int64_t scores = 0;
+    for (const Item& item : items) scores += item.rows * (item.last() - s.first_key(item.position));
+    return scores * s.n_heads / s.n_kv_heads * s.head_dim;
+  }
+
+  static std::vector<Part> parts_of(const std::vector<Item>& items, const AttentionShape& s) {
+    std::vector<Part> parts;
+    for (size_t i = 0; i < items.size(); ++i) {
+      for (int64_t segment = s.first_key(items[i].position) / kSegment; segment * kSegment < items[i].last(); ++segment) {
+        parts.push_back({static_cast<int64_t>(i), segment});
+      }
+    }
+    return parts;
+  }
+
+  // Where query i of an item lies among the rows' heads.
+  static int64_t query_at(const Item& item, int64_t i, const AttentionShape& s) {
+    const int64_t group = s.n_heads / s.n_kv_heads;
+    return ((item.row + i / group) * s.n_heads + item.kv_head * group + i % group) * s.head_dim;
+  }
+  template <class T>
+  static void load_queries(const Room& room, TensorView q, const Item& item, const AttentionShape& s) {
+    constexpr bool kInBlocks = PageReader<S, T>::kInBlocks;
+    const int64_t e = s.head_dim, queries = item.rows * (s.n_heads / s.n_kv_heads);
+    const F scale = S::set1(kInBlocks ? 1.0f : static_cast<float>(s.scale));
+    for (int64_t i = 0; i < queries; ++i) {
+      const float* from = q.f32() + query_at(item, i, s);
+      for (int64_t j = 0; j < e; j += S::kLanes) S::store(room.q + i * room.width + j, S::mul(load_up_to<S>(from + j, e - j), scale));
+    }
+    if constexpr (kInBlocks) quantize_activations<S>(room.q, room.codes, 1, queries * e / kBlock, CodeKind::kSigned, S::kSignedOffset);
+  }
+  static void finish(const Room& room, TensorView out, const Item& item, const AttentionShape& s) {
+    for (int64_t i = 0; i < item.rows * (s.n_heads / s.n_kv_heads); ++i) {
+      float* to = out.f32() + query_at(item, i, s);
+      const float* from = room.whole.out + i * room.width;
+      const F factor = S::set1(1.0f / room.whole.sum[i]);
+      over_vectors<S>(s.head_dim, [&](auto load, auto store) { store(to, S::mul(load(from), factor)); });
+    }
+  }
+
+  // One segment's sums.
+  template <class T>
+  static void attend(const Room& room, const Sums& sums, const KvPages& pages, const Item& item, int64_t segment, const AttentionShape& s) {
+    const int64_t group = s.n_heads / s.n_kv_heads, width = room.width, e = s.head_dim;
+    sums.clear(item.rows * group, width);
+    const int64_t first = s.first_key(item.position), end = std::min(item.last(), (segment + 1) * kSegment);
+    for (int64_t begin = std::max(first / kKeys, segment * kSegment / kKeys) * kKeys; begin < end; begin += kKeys) {
+      const int64_t from = std::max(first - begin, int64_t{0}), keys = std::min(kKeys, end - begin);
+      // Rows before the block see nothing of it.
+      const int64_t passed = std::clamp<int64_t>(begin - item.position, 0, item.rows), skip = passed * group;
+      const int64_t queries = (item.rows - passed) * group;
+      const Sums mine = sums.from(skip, width);
+      const float* q = room.q + skip * width;
+      const bool few = queries <= kFewQueries;
+      const PageReader<S, T> block(pages, item.pages, begin, from, keys, item.kv_head, item.last());
+      if (few || PageReader<S, T>::kInBlocks) {
+        block.scores(room.p, {q, width, room.codes + skip * e / kBlock, static_cast<float>(s.scale)}, queries);
+      } else {
+        block.widen_keys(room.k);
+        small_product<S, Start::kZero>(room.p, kKeys, queries, round_up<S>(keys), e, {q, width, 1}, room.k, kKeys);
+      }
+      if (s.soft_cap > 0) {
+        for (int64_t i = 0; i < queries; ++i) cap_scores<S>(room.p + i * kKeys, round_up<S>(keys), static_cast<float>(s.soft_cap));
+      }
+      weigh(room, mine, item.position + passed, begin, keys, queries, s);
+      if (few) {
+        block.add_values(mine.out, width, room.p, queries);
+      } else {
+        block.widen_values(room.v, width);
+        small_product<S, Start::kSum>(mine.out, width, queries, width, keys - from, {room.p + from, kKeys, 1}, room.v + from * width, width);
       }
     }
   }
 
   // Scores to weights relative to the largest score so far; what was summed before is brought to the same measure. Rows that see
   // nothing of this block stay as they are.
-  static void weigh(const Room& room, const Queries& mine, const Item& item, int64_t begin, int64_t keys, int64_t queries,
+  static void weigh(const Room& room, const Sums& sums, int64_t position, int64_t begin, int64_t keys, int64_t queries,
                     const AttentionShape& s) {
     const int64_t group = s.n_heads / s.n_kv_heads;
     const auto in_block = [&](int64_t key) { return std::clamp<int64_t>(key - begin, 0, keys); };
-    const auto first = [&](int64_t query) { return in_block(s.first_key(item.position + query / group)); };
-    const auto seen = [&](int64_t query) { return in_block(item.position + query / group + 1); };
+    const auto first = [&](int64_t query) { return in_block(s.first_key(position + query / group)); };
+    const auto seen = [&](int64_t query) { return in_block(position + query / group + 1); };
     for (int64_t i = 0; i < queries; ++i) {
-      const float before = mine.top[i];
+      const float before = sums.top[i];
       const int64_t n = seen(i) - first(i);
-      if (n > 0) mine.top[i] = std::max(before, largest<S>(room.p + i * kKeys + first(i), n));
-      room.rescale[i] = before == mine.top[i] ? 0.0f : before - mine.top[i];  // −∞ at first
+      if (n > 0) sums.top[i] = std::max(before, largest<S>(room.p + i * kKeys + first(i), n));
+      room.rescale[i] = before == sums.top[i] ? 0.0f : before - sums.top[i];  // −∞ at first
     }
     for (int64_t i = 0; i < queries; i += S::kLanes) S::store(room.rescale + i, exp<S>(S::load(room.rescale + i)));
     for (int64_t i = 0; i < queries; ++i) {
       const float factor = room.rescale[i];
-      mine.sum[i] = mine.sum[i] * factor + exponentials<S>(room.p + i * kKeys, first(i), seen(i), round_up<S>(keys), mine.top[i]);
+      sums.sum[i] = sums.sum[i] * factor + exponentials<S>(room.p + i * kKeys, first(i), seen(i), round_up<S>(keys), sums.top[i]);
       if (factor == 1.0f) continue;
-      float* out = mine.out + i * room.width;
+      float* out = sums.out + i * room.width;
       for (int64_t j = 0; j < room.width; j += S::kLanes) S::store(out + j, S::mul(S::load(out + j), S::set1(factor)));
     }
   }
 
-  // Keys begin … begin + n of one head, turned, and their values. Keys before all windows are not read, they may be gone: the
-  // first that is seen stands in their places.
-  template <class T>
-  static void load_keys(const Room& room, const KvPages& pages, const Item& item, int64_t begin, int64_t n, int64_t kv_head,
-                        const AttentionShape& s) {
-    const int64_t e = s.head_dim, len = pages.page_len();
-    int64_t at[kKeys];
-    for (int64_t j = 0; j < n; ++j) {
-      const int64_t position = std::max(begin + j, s.first_key(item.position));
-      const int64_t slot = item.pages[position / len] * len + position % len;
-      at[j] = (slot * s.n_kv_heads + kv_head) * e;
+  // whole += part, both brought to the larger measure. A segment that a query sees nothing of changes nothing.
+  static void add(const Room& room, const Sums& whole, const Sums& part, int64_t queries) {
+    for (int64_t i = 0; i < queries; ++i) {
+      if (part.sum[i] == 0.0f) continue;
+      const float top = std::max(whole.top[i], part.top[i]);
+      float shifts[S::kLanes] = {whole.top[i] - top, part.top[i] - top}, factors[S::kLanes];
+      S::store(factors, exp<S>(S::load(shifts)));
+      const F old_factor = S::set1(factors[0]), new_factor = S::set1(factors[1]);
+      float *to = whole.out + i * room.width, *from = part.out + i * room.width;
+      for (int64_t j = 0; j < room.width; j += S::kLanes) {
+        S::store(to + j, S::fma(S::load(from + j), new_factor, S::mul(S::load(to + j), old_factor)));
+      }
+      whole.sum[i] = whole.sum[i] * factors[0] + part.sum[i] * factors[1];
+      whole.top[i] = top;
     }
-    const T *k = pages.k.as<const T>(), *v = pages.v.as<const T>();
-    turn<S>(room.k_t, kKeys, n, room.width, [&](int64_t j, int64_t i) { return widened(k + at[j] + i, e - i); });
-    for (int64_t j = 0; j < n; ++j) {
-      for (int64_t i = 0; i < e; i += S::kLanes) S::store(room.v + j * room.width + i, widened(v + at[j] + i, e - i));
-    }
-  }
-  static F widened(const float* p, int64_t n) { return load_up_to<S>(p, n); }
-  static F widened(const uint16_t* p, int64_t n) {
-    return n >= S::kLanes ? S::load(p, HalfTag{}) : S::load_partial(p, n, HalfTag{});
   }
 
   ThreadPool& pool_;
-  Scratch scratch_;
+  SharedParts parts_;
+  Scratch rooms_, states_;
 };
 
 }  // namespace owlet::cpu

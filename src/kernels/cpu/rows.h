@@ -1,4 +1,4 @@
-// Ops that look at one row, or one element, at a time: norms, activation, rotation, loss, optimizer.
+// Ops that look at one row, or one element, at a time: norms, activation, rotation, loss.
 #pragma once
 
 #include <algorithm>
@@ -7,6 +7,7 @@
 
 #include "core/tensor.h"
 #include "core/thread_pool.h"
+#include "kernels/draws.h"
 #include "kernels/ops.h"
 #include "kernels/cpu/scratch.h"
 #include "kernels/cpu/vectors.h"
@@ -60,6 +61,7 @@ class Rows {
         });
       }
     });
+    if (!dweight) return;
     for (int64_t c = 0; c < chunks; ++c) {
       for (int64_t i = 0; i < d; ++i) dweight.f32()[i] += partial[c * d + i];
     }
@@ -100,6 +102,27 @@ class Rows {
       }
     });
   }
+  void scale_columns(TensorView out, TensorView x, TensorView scale) {
+    const int64_t d = scale.numel();
+    pool_.parallel_for(x.numel() / d, 8, [&](int64_t begin, int64_t end) {
+      for (int64_t r = begin; r < end; ++r) {
+        const float* row = x.f32() + r * d;
+        float* to = out.f32() + r * d;
+        over_vectors<S>(d, [&](auto load, auto store) { store(to, S::mul(load(row), load(scale.f32()))); });
+      }
+    });
+  }
+  // Threads own columns: rows are added in their order.
+  void scale_columns_backward(TensorView dscale, TensorView dout, TensorView x) {
+    const int64_t d = dscale.numel(), n = x.numel() / d;
+    pool_.parallel_for(d, 64, [&](int64_t begin, int64_t end) {
+      float* to = dscale.f32() + begin;
+      for (int64_t r = 0; r < n; ++r) {
+        const float *a = dout.f32() + r * d + begin, *b = x.f32() + r * d + begin;
+        over_vectors<S>(end - begin, [&](auto load, auto store) { store(to, S::fma(load(a), load(b), load(to))); });
+      }
+    });
+  }
   // Threads own columns: rows are added in their order.
   void bias_backward(TensorView dbias, TensorView dout) {
     const int64_t d = dbias.numel(), n = dout.numel() / d;
@@ -132,7 +155,7 @@ class Rows {
     });
   }
 
-  void cross_entropy(TensorView loss, TensorView logits, std::span<const int32_t> targets, double dloss) {
+  void cross_entropy(TensorView loss, TensorView logits, std::span<const int32_t> targets, double dloss, double z_loss) {
     const int64_t v = logits.cols();
     pool_.parallel_for(logits.rows(), 1, [&](int64_t begin, int64_t end) {
       for (int64_t r = begin; r < end; ++r) {
@@ -153,32 +176,25 @@ class Rows {
         const float sum = sum_exp(row, v, shift, dloss != 0);
         loss.f32()[r] = std::log(sum) - at_target;
         if (dloss == 0) continue;
-        const F factor = S::set1(static_cast<float>(dloss) / sum);
+        const float pull = 1 + 2 * static_cast<float>(z_loss) * (std::log(sum) + largest);
+        const F factor = S::set1(static_cast<float>(dloss) * pull / sum);
         over_vectors<S>(v, [&](auto load, auto store) { store(row, S::mul(load(row), factor)); });
         row[target] -= static_cast<float>(dloss);
       }
     });
   }
 
-  void adamw(TensorView weight, TensorView gradient, TensorView m, TensorView v, const AdamWStep& step) {
-    const auto f = [](double x) { return S::set1(static_cast<float>(x)); };
-    const F b1 = f(step.beta1), c1 = f(1 - step.beta1), b2 = f(step.beta2), c2 = f(1 - step.beta2), eps = f(step.eps);
-    const F keep = f(1 - step.lr * step.weight_decay), scale = f(step.grad_scale);
-    const double correct1 = 1 - std::pow(step.beta1, static_cast<double>(step.step));
-    const double correct2 = 1 - std::pow(step.beta2, static_cast<double>(step.step));
-    const F rate = f(-step.lr / correct1), root = f(1 / std::sqrt(correct2));
-    elements(weight.numel(), [&](int64_t at, int64_t n) {
-      float *w = weight.f32() + at, *mm = m.f32() + at, *vv = v.f32() + at;
-      const float* g = gradient.f32() + at;
-      over_vectors<S>(n, [&](auto load, auto store) {
-        const F grad = S::mul(load(g), scale);
-        const F first = S::fma(c1, grad, S::mul(b1, load(mm)));
-        const F second = S::fma(c2, S::mul(grad, grad), S::mul(b2, load(vv)));
-        store(mm, first);
-        store(vv, second);
-        const F slope = S::div(first, S::add(S::mul(S::sqrt(second), root), eps));
-        store(w, S::fma(rate, slope, S::mul(load(w), keep)));
-      });
+  void dropout(TensorView out, Into into, TensorView x, double p, const Draw& draw) {
+    const float factor = static_cast<float>(1 / (1 - p));
+    const uint32_t below = drop_below(p);
+    elements(x.numel(), [&](int64_t at, int64_t n) {
+      for (int64_t i = at; i < at + n; i += kDrawsAtOnce) {
+        const auto bits = draw_group(draw, i / kDrawsAtOnce);
+        for (int64_t j = 0; j < std::min(kDrawsAtOnce, at + n - i); ++j) {
+          const float value = bits[static_cast<size_t>(j)] >= below ? x.f32()[i + j] * factor : 0.0f;
+          out.f32()[i + j] = into == Into::kAdd ? out.f32()[i + j] + value : value;
+        }
+      }
     });
   }
 

@@ -8,8 +8,10 @@
 #include "kernels/cpu/paged_attention.h"
 #include "kernels/cpu/dense_linear.h"
 #include "kernels/cpu/gemm.h"
-#include "kernels/cpu/quantized_linear.h"
+#include "kernels/cpu/kv_pages.h"
+#include "kernels/cpu/turned_linear.h"
 #include "kernels/cpu/rows.h"
+#include "kernels/cpu/weight_updates.h"
 #include "quant/blocks.h"
 
 namespace owlet::cpu {
@@ -18,7 +20,7 @@ template <class S>
 class VectorOps final : public Ops {
  public:
   explicit VectorOps(ThreadPool& pool)
-      : pool_(pool), rows_(pool), dense_(pool), quantized_(pool), packed_(pool), paged_(pool), gemm_f32_(pool), gemm_bf16_(pool),
+      : pool_(pool), rows_(pool), updates_(pool), dense_(pool), turned_(pool), packed_(pool), writer_(pool), paged_(pool), gemm_f32_(pool), gemm_bf16_(pool),
         name_(std::string("cpu-") + S::kName) {}
 
   std::string_view name() const override { return name_; }
@@ -59,20 +61,37 @@ class VectorOps final : public Ops {
   void linear(TensorView out, Into into, TensorView x, TensorView w, Precision precision) override {
     check::linear(kTypes, out, x, w);
     const int64_t i = x.cols();
-    if (w.dtype == DType::kQ8_0) {
-      quantized_.template run<BlockQ8_0>(out, into, x, w);
-    } else if (w.dtype == DType::kQ4_0) {
-      quantized_.template run<BlockQ4_0>(out, into, x, w);
+    if (is_turned(w, precision)) {
+      const Product product{out, w};
+      turned_.run({&product, 1}, into, x);
     } else if (precision == Precision::kBF16 && !is_quantized(w.dtype)) {
-      gemm_bf16_.multiply(out.f32(), x.rows(), w.rows(), i, {x.f32(), i, 1}, {decoded(w), 1, i}, into == Into::kAdd);
+      const int64_t n = x.rows(), o = w.rows();
+      decoded_pieces(w, [&](const float* rows, int64_t begin, int64_t count) {
+        gemm_bf16_.multiply(out.f32() + begin, o, n, count, i, {x.f32(), i, 1}, {rows, 1, i}, into == Into::kAdd);
+      });
     } else {
       dense_.run(out, into, x, w);
+    }
+  }
+  void linears(std::span<const Product> products, TensorView x, Precision precision) override {
+    for (const Product& p : products) check::linear(kTypes, p.out_NO, x, p.weight_OI);
+    // Neighbours of one type share the activations' codes.
+    for (size_t begin = 0, end = 0; begin < products.size(); begin = end) {
+      const DType dtype = products[begin].weight_OI.dtype;
+      for (end = begin + 1; end < products.size() && products[end].weight_OI.dtype == dtype;) ++end;
+      if (is_turned(products[begin].weight_OI, precision)) {
+        turned_.run(products.subspan(begin, end - begin), Into::kWrite, x);
+        continue;
+      }
+      for (const Product& p : products.subspan(begin, end - begin)) linear(p.out_NO, Into::kWrite, x, p.weight_OI, precision);
     }
   }
   void linear_backward_input(TensorView dx, Into into, TensorView dout, TensorView w, Precision precision) override {
     check::linear_backward_input(kTypes, dx, dout, w);
     const int64_t i = dx.cols(), o = dout.cols();
-    multiply(precision, dx.f32(), dx.rows(), i, o, {dout.f32(), o, 1}, {decoded(w), i, 1}, into == Into::kAdd);
+    decoded_pieces(w, [&](const float* rows, int64_t begin, int64_t count) {
+      multiply(precision, dx.f32(), dx.rows(), i, count, {dout.f32() + begin, o, 1}, {rows, i, 1}, into == Into::kAdd || begin > 0);
+    });
   }
   void linear_backward_weight(TensorView dw, TensorView dout, TensorView x, Precision precision) override {
     check::linear_backward_weight(kTypes, dw, dout, x);
@@ -87,6 +106,15 @@ class VectorOps final : public Ops {
   void bias_backward(TensorView dbias, TensorView dout) override {
     check::bias_backward(kTypes, dbias, dout);
     rows_.bias_backward(dbias, dout);
+  }
+
+  void scale_columns(TensorView out, TensorView x, TensorView scale) override {
+    check::scale_columns(kTypes, out, x, scale);
+    rows_.scale_columns(out, x, scale);
+  }
+  void scale_columns_backward(TensorView dscale, TensorView dout, TensorView x) override {
+    check::scale_columns(kTypes, dout, x, dscale);
+    rows_.scale_columns_backward(dscale, dout, x);
   }
 
   void rope(TensorView x, int64_t head_dim, TensorView cos_sin, std::span<const int32_t> positions, bool interleaved) override {
@@ -113,16 +141,7 @@ class VectorOps final : public Ops {
 
   void kv_store(const KvPages& pages, TensorView k, TensorView v, std::span<const SequenceRows> sequences) override {
     check::kv_store(kTypes, pages, k, v, sequences);
-    const int64_t width = k.cols(), row = row_bytes(pages.k.dtype, width);
-    for (const SequenceRows& sequence : sequences) {
-      for (int64_t r = sequence.row_begin; r < sequence.row_end; ++r) {
-        const int64_t position = sequence.first_position + r - sequence.row_begin;
-        const int64_t slot = sequence.pages[static_cast<size_t>(position / pages.page_len())] * pages.page_len() +
-                             position % pages.page_len();
-        quantize_row(pages.k.dtype, k.f32() + r * width, pages.k.as<std::byte>() + slot * row, width);
-        quantize_row(pages.v.dtype, v.f32() + r * width, pages.v.as<std::byte>() + slot * row, width);
-      }
-    }
+    writer_.run(pages, k, v, sequences);
   }
   void attention_paged(TensorView out, TensorView q, const KvPages& pages, std::span<const SequenceRows> sequences,
                        const AttentionShape& shape) override {
@@ -147,9 +166,9 @@ class VectorOps final : public Ops {
     check::soft_cap_backward(kTypes, dx, capped, cap);
     rows_.soft_cap_backward(dx, capped, cap);
   }
-  void cross_entropy(TensorView loss, TensorView logits, std::span<const int32_t> targets, double dloss) override {
+  void cross_entropy(TensorView loss, TensorView logits, std::span<const int32_t> targets, double dloss, double z_loss) override {
     check::cross_entropy(kTypes, loss, logits, targets);
-    rows_.cross_entropy(loss, logits, targets, dloss);
+    rows_.cross_entropy(loss, logits, targets, dloss, z_loss);
   }
 
   void copy(TensorView out, TensorView x) override {
@@ -164,7 +183,15 @@ class VectorOps final : public Ops {
   }
   void adamw(TensorView weight, TensorView gradient, TensorView m, TensorView v, const AdamWStep& step) override {
     check::adamw(kTypes, weight, gradient, m, v, step);
-    rows_.adamw(weight, gradient, m, v, step);
+    updates_.adamw(weight, gradient, m, v, step);
+  }
+  void decay_and_add(TensorView weight, double keep, double factor, TensorView x, const Draw& rounding) override {
+    check::decay_and_add(kTypes, weight, x);
+    updates_.decay_and_add(weight, keep, factor, x, rounding);
+  }
+  void dropout(TensorView out, Into into, TensorView x, double p, const Draw& draw) override {
+    check::dropout(kTypes, out, x, p);
+    rows_.dropout(out, into, x, p, draw);
   }
   double sum_of_squares(TensorView x) override {
     check::sum_of_squares(kTypes, x);
@@ -186,28 +213,49 @@ class VectorOps final : public Ops {
 
   void multiply(Precision precision, float* c, int64_t m, int64_t n, int64_t k, Strided a, Strided b, bool add) {
     if (precision == Precision::kBF16) {
-      gemm_bf16_.multiply(c, m, n, k, a, b, add);
+      gemm_bf16_.multiply(c, n, m, n, k, a, b, add);
     } else {
-      gemm_f32_.multiply(c, m, n, k, a, b, add);
+      gemm_f32_.multiply(c, n, m, n, k, a, b, add);
     }
   }
 
+  static bool is_turned(TensorView w, Precision precision) {
+    return multiplies_in_8_bits(w.dtype) || (S::kHasBF16 && precision != Precision::kF32 && w.dtype == DType::kBF16 && w.cols() % kBlock == 0);
+  }
+
   // A weight as float32: itself, or decoded for this call.
-  const float* decoded(TensorView w) {
-    if (w.dtype == DType::kF32) return w.f32();
-    float* out = decoded_.get<float>(w.numel());
+  const float* decoded(TensorView w) { return w.dtype == DType::kF32 ? w.f32() : decode_rows(w, 0, w.rows()); }
+
+  // body(rows as float32, the first, how many) over a matrix: all at once where it is float32, else in pieces that are decoded for it.
+  template <class Body>
+  void decoded_pieces(TensorView w, const Body& body) {
+    if (w.dtype == DType::kF32) return body(w.f32(), int64_t{0}, w.rows());
+    const int64_t piece = std::max<int64_t>(kDecodedFloats / w.cols(), 64);
+    for (int64_t begin = 0; begin < w.rows(); begin += piece) {
+      const int64_t count = std::min(piece, w.rows() - begin);
+      body(decode_rows(w, begin, count), begin, count);
+    }
+  }
+  static constexpr int64_t kDecodedFloats = int64_t{4} << 20;
+
+  const float* decode_rows(TensorView w, int64_t first, int64_t count) {
+    float* out = decoded_.get<float>(count * w.cols());
     const int64_t row = row_bytes(w.dtype, w.cols());
-    pool_.parallel_for(w.rows(), 8, [&](int64_t begin, int64_t end) {
-      for (int64_t r = begin; r < end; ++r) dequantize_row(w.dtype, w.as<const std::byte>() + r * row, out + r * w.cols(), w.cols());
+    pool_.parallel_for(count, 8, [&](int64_t begin, int64_t end) {
+      for (int64_t r = begin; r < end; ++r) {
+        dequantize_row(w.dtype, w.as<const std::byte>() + (first + r) * row, out + r * w.cols(), w.cols());
+      }
     });
     return out;
   }
 
   ThreadPool& pool_;
   Rows<S> rows_;
+  WeightUpdates<S> updates_;
   DenseLinear<S> dense_;
-  QuantizedLinear<S> quantized_;
+  TurnedLinear<S> turned_;
   PackedAttention<S> packed_;
+  PageWriter<S> writer_;
   PagedAttention<S> paged_;
   Gemm<S, FloatPanels<S, false>> gemm_f32_;
   Gemm<S, typename BF16Of<S>::type> gemm_bf16_;

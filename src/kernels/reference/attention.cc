@@ -109,27 +109,23 @@ void attention_backward_rows(const AttentionGradient<T>& t, std::span<const int3
   }
 }
 
-// Where token `position` of a sequence lies in its pages, in numbers.
-int64_t page_offset(const KvPages& pages, const SequenceRows& sequence, int64_t position) {
-  const int64_t page = sequence.pages[static_cast<size_t>(position / pages.page_len())];
-  return (page * pages.page_len() + position % pages.page_len()) * pages.k.shape[2] * pages.k.shape[3];
+// Number i of a page's tensor, in the activations' type.
+template <class T>
+T load_number(const TensorView& page, int64_t i) {
+  if (page.dtype == DType::kF32) return static_cast<T>(page.f32()[i]);
+  if (page.dtype == DType::kF16) return static_cast<T>(f16_to_f32(page.as<uint16_t>()[i]));
+  const BlockQ8_0& block = page.as<BlockQ8_0>()[i / kBlock];
+  return static_cast<T>(f16_to_f32(block.d)) * static_cast<T>(block.q[i % kBlock]);
 }
 
-// n numbers of a page from or to the activations' type.
-template <class T>
-void load_page(const TensorView& page, int64_t offset, T* out, int64_t n) {
-  for (int64_t i = offset; i < offset + n; ++i) {
-    *out++ = static_cast<T>(page.dtype == DType::kF16 ? f16_to_f32(page.as<uint16_t>()[i]) : page.f32()[i]);
-  }
-}
-template <class T>
-void store_page(const TensorView& page, int64_t offset, const T* x, int64_t n) {
-  for (int64_t i = offset; i < offset + n; ++i, ++x) {
-    if (page.dtype == DType::kF16) {
-      page.as<uint16_t>()[i] = f32_to_f16(static_cast<float>(*x));
-    } else {
-      page.f32()[i] = static_cast<float>(*x);
-    }
+// visit(i, at in the page's keys, at in its values) for the K·E numbers of the token at `position`.
+template <class Visit>
+void each_number(const KvPages& pages, const SequenceRows& sequence, int64_t position, const Visit& visit) {
+  const int64_t heads = pages.v.shape[1], e = pages.v.shape[3], slot = position % kKvPageLen;
+  const int64_t page = sequence.pages[static_cast<size_t>(position / kKvPageLen)];
+  for (int64_t i = 0; i < heads * e; ++i) {
+    const int64_t head = (page * heads + i / e) * e * kKvPageLen, turned = head + i % e * kKvPageLen + slot, in_row = head + slot * e + i % e;
+    visit(i, is_quantized(pages.k.dtype) ? in_row : turned, in_row);
   }
 }
 
@@ -143,8 +139,10 @@ void attend_sequence(T* out, const T* q, const KvPages& pages, const SequenceRow
   const int64_t length = sequence.first_position + sequence.row_end - sequence.row_begin;
   std::vector<T> k(static_cast<size_t>(length * width)), v(k.size());
   for (int64_t p = 0; p < length; ++p) {
-    load_page(pages.k, page_offset(pages, sequence, p), &k[static_cast<size_t>(p * width)], width);
-    load_page(pages.v, page_offset(pages, sequence, p), &v[static_cast<size_t>(p * width)], width);
+    each_number(pages, sequence, p, [&](int64_t i, int64_t at_k, int64_t at_v) {
+      k[static_cast<size_t>(p * width + i)] = load_number<T>(pages.k, at_k);
+      v[static_cast<size_t>(p * width + i)] = load_number<T>(pages.v, at_v);
+    });
   }
   for (int64_t row = sequence.row_begin; row < sequence.row_end; ++row) {
     const int64_t position = sequence.first_position + row - sequence.row_begin, first = s.first_key(position);
@@ -189,13 +187,17 @@ void ReferenceOps::kv_store(const KvPages& pages, TensorView k_NKE, TensorView v
                             std::span<const SequenceRows> sequences) {
   check::kv_store(kTypes, pages, k_NKE, v_NKE, sequences);
   by_type(k_NKE.dtype, [&]<class T>(T) {
-    const int64_t width = pages.k.shape[2] * pages.k.shape[3];
+    const int64_t width = k_NKE.cols();
     for (const SequenceRows& sequence : sequences) {
       for (int64_t row = sequence.row_begin; row < sequence.row_end; ++row) {
-        const int64_t offset =
-            page_offset(pages, sequence, sequence.first_position + row - sequence.row_begin);
-        store_page(pages.k, offset, k_NKE.as<T>() + row * width, width);
-        store_page(pages.v, offset, v_NKE.as<T>() + row * width, width);
+        const std::vector<float> k(k_NKE.as<T>() + row * width, k_NKE.as<T>() + (row + 1) * width);
+        const std::vector<float> v(v_NKE.as<T>() + row * width, v_NKE.as<T>() + (row + 1) * width);
+        each_number(pages, sequence, sequence.first_position + row - sequence.row_begin, [&](int64_t i, int64_t at_k, int64_t at_v) {
+          const int64_t block = dtype_info(pages.k.dtype).block_size;
+          if (i % block != 0) return;
+          quantize_row(pages.k.dtype, &k[static_cast<size_t>(i)], pages.k.as<std::byte>() + row_bytes(pages.k.dtype, at_k), block);
+          quantize_row(pages.v.dtype, &v[static_cast<size_t>(i)], pages.v.as<std::byte>() + row_bytes(pages.v.dtype, at_v), block);
+        });
       }
     }
   });
@@ -205,9 +207,10 @@ void ReferenceOps::attention_paged(TensorView out_NHE, TensorView q_NHE, const K
                                    std::span<const SequenceRows> sequences, const AttentionShape& shape) {
   check::attention_paged(kTypes, out_NHE, q_NHE, pages, sequences, shape);
   by_type(q_NHE.dtype, [&]<class T>(T) {
+    const std::vector<T> q = is_quantized(pages.k.dtype) ? in_8_bits<T>(q_NHE) : std::vector<T>(q_NHE.as<T>(), q_NHE.as<T>() + q_NHE.numel());
     for (const SequenceRows& sequence : sequences) {
       if (sequence.row_begin < sequence.row_end) {
-        attend_sequence(out_NHE.as<T>(), q_NHE.as<T>(), pages, sequence, shape);
+        attend_sequence(out_NHE.as<T>(), q.data(), pages, sequence, shape);
       }
     }
   });

@@ -3,6 +3,7 @@
 #include <type_traits>
 #include <vector>
 
+#include "kernels/draws.h"
 #include "kernels/reference/reference_ops.h"
 #include "quant/blocks.h"
 
@@ -63,6 +64,17 @@ void ReferenceOps::add_scaled(TensorView out, double a, TensorView x, double b, 
       if (a != 0) sum += static_cast<T>(a) * x.as<T>()[i];
       if (b != 0) sum += static_cast<T>(b) * y.as<T>()[i];
       out.as<T>()[i] = sum;
+    }
+  });
+}
+
+void ReferenceOps::dropout(TensorView out, Into into, TensorView x, double p, const Draw& draw) {
+  check::dropout(kTypes, out, x, p);
+  by_type(x.dtype, [&]<class T>(T) {
+    for (int64_t i = 0; i < x.numel(); ++i) {
+      const bool kept = draw_group(draw, i / kDrawsAtOnce)[static_cast<size_t>(i % kDrawsAtOnce)] >= drop_below(p);
+      const T value = kept ? x.as<T>()[i] * static_cast<T>(1 / (1 - p)) : T{0};
+      out.as<T>()[i] = into == Into::kAdd ? out.as<T>()[i] + value : value;
     }
   });
 }

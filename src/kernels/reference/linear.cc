@@ -1,10 +1,7 @@
-// Matrix products with a weight of any dtype. Weights are decoded row by row, except that those in Q8_0 and Q4_0
-// meet activations that are quantized themselves, 32 numbers at a time:
-//   d = max |x| / 127,  q = round(x / d), ties to even  (a block with d below the smallest normal float
-//   counts as zeros) out = Σ over blocks of d_w · d_x · Σ q_w q_x, the inner sum in exact integers.
-// Gradients of inputs run along the other dimension, where blocks mean nothing: they take the decoded
-// weights.
-#include <cfloat>
+// Matrix products with a weight of any dtype, decoded row by row. Weights in blocks meet activations that are quantized
+// themselves, 32 numbers at a time:
+//   d = max |x| / 127,  q = round(x / d), ties to even  (a block with d below the smallest normal float counts as zeros)
+// Gradients of inputs run along the other dimension, where blocks mean nothing: they take the numbers as they are.
 #include <cmath>
 #include <vector>
 
@@ -15,65 +12,10 @@
 namespace owlet {
 namespace {
 
-// The integers of one block and what one of them is worth.
-struct Codes {
-  float d = 0;
-  int q[kBlock] = {};
-};
-
-Codes codes_of(const BlockQ8_0& block) {
-  Codes codes{f16_to_f32(block.d), {}};
-  for (int i = 0; i < kBlock; ++i) codes.q[i] = block.q[i];
-  return codes;
-}
-
-Codes codes_of(const BlockQ4_0& block) {
-  Codes codes{f16_to_f32(block.d), {}};
-  for (int i = 0; i < kBlock / 2; ++i) {
-    codes.q[i] = (block.q[i] & 15) - 8;
-    codes.q[i + kBlock / 2] = (block.q[i] >> 4) - 8;
-  }
-  return codes;
-}
-
-template <class T>
-Codes codes_of(const T* x) {
-  float max = 0;
-  for (int i = 0; i < kBlock; ++i) max = std::fmax(max, std::fabs(static_cast<float>(x[i])));
-  Codes codes{max / 127, {}};
-  if (codes.d < FLT_MIN) return {};
-  const float inverse = 1 / codes.d;
-  for (int i = 0; i < kBlock; ++i) {
-    const float code = std::nearbyint(static_cast<float>(x[i]) * inverse);
-    codes.q[i] = code >= -127 && code <= 127 ? static_cast<int>(code) : 0;  // what is no number is no code
-  }
-  return codes;
-}
-
-// One row of outputs, out_O = x_I · weight_OIᵀ, with weights in blocks.
-template <class Block, class T>
-void quantized_row(T* out, Into into, const T* x, TensorView weight) {
-  const int64_t n_blocks = weight.cols() / kBlock;
-  std::vector<Codes> x_codes;
-  for (int64_t b = 0; b < n_blocks; ++b) x_codes.push_back(codes_of(x + b * kBlock));
-  const Block* w = weight.as<Block>();
-  for (int64_t o = 0; o < weight.rows(); ++o, w += n_blocks) {
-    T sum = 0;
-    for (int64_t b = 0; b < n_blocks; ++b) {
-      const Codes a = x_codes[static_cast<size_t>(b)];
-      const Codes c = codes_of(w[b]);
-      int product = 0;
-      for (int i = 0; i < kBlock; ++i) product += a.q[i] * c.q[i];
-      sum += static_cast<T>(c.d) * static_cast<T>(a.d) * static_cast<T>(product);
-    }
-    out[o] = into == Into::kAdd ? out[o] + sum : sum;
-  }
-}
-
 // The numbers as the product sees them.
 template <class T>
 void round_to(Precision precision, std::vector<T>& x) {
-  if (precision == Precision::kF32) return;
+  if (precision != Precision::kBF16) return;
   for (T& value : x) value = static_cast<T>(bf16_to_f32(f32_to_bf16(static_cast<float>(value))));
 }
 
@@ -153,16 +95,9 @@ void ReferenceOps::linear(TensorView out_NO, Into into, TensorView x_NI, TensorV
   check::linear(kTypes, out_NO, x_NI, weight_OI);
   by_type(x_NI.dtype, [&]<class T>(T) {
     const int64_t i_size = weight_OI.cols(), n = x_NI.numel() / i_size;
-    if (weight_OI.dtype != DType::kQ8_0 && weight_OI.dtype != DType::kQ4_0) {
-      const Precision used = is_quantized(weight_OI.dtype) ? Precision::kF32 : precision;
-      const std::vector<T> x = rounded<T>(x_NI, used);
-      return linear_forward(out_NO.as<T>(), into, x.data(), weight_OI, n, used);
-    }
-    const auto row_of =
-        weight_OI.dtype == DType::kQ8_0 ? quantized_row<BlockQ8_0, T> : quantized_row<BlockQ4_0, T>;
-    for (int64_t row = 0; row < n; ++row) {
-      row_of(out_NO.as<T>() + row * weight_OI.rows(), into, x_NI.as<T>() + row * i_size, weight_OI);
-    }
+    const Precision used = is_quantized(weight_OI.dtype) ? Precision::kF32 : precision;
+    const std::vector<T> x = multiplies_in_8_bits(weight_OI.dtype) ? in_8_bits<T>(x_NI) : rounded<T>(x_NI, used);
+    linear_forward(out_NO.as<T>(), into, x.data(), weight_OI, n, used);
   });
 }
 
@@ -196,6 +131,20 @@ void ReferenceOps::bias_backward(TensorView dbias_O, TensorView dout_NO) {
   check::bias_backward(kTypes, dbias_O, dout_NO);
   by_type(dout_NO.dtype, [&]<class T>(T) {
     for (int64_t i = 0; i < dout_NO.numel(); ++i) dbias_O.as<T>()[i % dbias_O.numel()] += dout_NO.as<T>()[i];
+  });
+}
+
+void ReferenceOps::scale_columns(TensorView out_NO, TensorView x_NO, TensorView scale_O) {
+  check::scale_columns(kTypes, out_NO, x_NO, scale_O);
+  by_type(x_NO.dtype, [&]<class T>(T) {
+    for (int64_t i = 0; i < x_NO.numel(); ++i) out_NO.as<T>()[i] = x_NO.as<T>()[i] * scale_O.as<T>()[i % scale_O.numel()];
+  });
+}
+
+void ReferenceOps::scale_columns_backward(TensorView dscale_O, TensorView dout_NO, TensorView x_NO) {
+  check::scale_columns(kTypes, dout_NO, x_NO, dscale_O);
+  by_type(x_NO.dtype, [&]<class T>(T) {
+    for (int64_t i = 0; i < x_NO.numel(); ++i) dscale_O.as<T>()[i % dscale_O.numel()] += dout_NO.as<T>()[i] * x_NO.as<T>()[i];
   });
 }
 

@@ -31,7 +31,7 @@ void rms_norm_backward_rows(T* dx, Into into, T* dweight, const T* dout, const T
     for (int64_t j = 0; j < d; ++j) {
       const T x_hat = x[j] * rstd[i];
       const T gradient = rstd[i] * (dout[j] * weight[j] - x_hat * mean);
-      dweight[j] += dout[j] * x_hat;
+      if (dweight) dweight[j] += dout[j] * x_hat;
       dx[j] = into == Into::kAdd ? dx[j] + gradient : gradient;
     }
   }

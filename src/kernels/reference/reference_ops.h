@@ -2,8 +2,13 @@
 // or float64 to judge float32 and to difference). Slow on purpose; what all other backends are held against.
 #pragma once
 
+#include <cfloat>
+#include <cmath>
+#include <vector>
+
 #include "kernels/backend.h"
 #include "kernels/check.h"
+#include "quant/blocks.h"
 
 namespace owlet {
 
@@ -29,6 +34,9 @@ class ReferenceOps final : public Ops {
   void add_bias(TensorView x_NO, TensorView bias_O) override;
   void bias_backward(TensorView dbias_O, TensorView dout_NO) override;
 
+  void scale_columns(TensorView out_NO, TensorView x_NO, TensorView scale_O) override;
+  void scale_columns_backward(TensorView dscale_O, TensorView dout_NO, TensorView x_NO) override;
+
   void rope(TensorView x_NHE, int64_t head_dim, TensorView cos_sin_PR, std::span<const int32_t> positions,
             bool interleaved) override;
   void rope_backward(TensorView dx_NHE, int64_t head_dim, TensorView cos_sin_PR,
@@ -53,12 +61,14 @@ class ReferenceOps final : public Ops {
   void soft_cap_backward(TensorView dx, TensorView capped, double cap) override;
 
   void cross_entropy(TensorView loss_N, TensorView logits_NV, std::span<const int32_t> targets,
-                     double dloss) override;
+                     double dloss, double z_loss) override;
 
   void copy(TensorView out, TensorView x) override;
   void add_scaled(TensorView out, double a, TensorView x, double b, TensorView y) override;
+  void dropout(TensorView out, Into into, TensorView x, double p, const Draw& draw) override;
   void adamw(TensorView weight, TensorView gradient, TensorView m, TensorView v,
              const AdamWStep& step) override;
+  void decay_and_add(TensorView weight, double keep, double factor, TensorView x, const Draw& rounding) override;
   double sum_of_squares(TensorView x) override;
 
  private:
@@ -79,5 +89,21 @@ void by_type(DType dtype, Body&& body) {
 // Row `row` of a weight as numbers, whatever its dtype.
 void decode_row(TensorView weight, int64_t row, float* out);
 void decode_row(TensorView weight, int64_t row, double* out);
+
+// Activations as weights and keys in blocks meet them.
+template <class T>
+std::vector<T> in_8_bits(TensorView x) {
+  std::vector<T> out(x.as<T>(), x.as<T>() + x.numel());
+  for (size_t begin = 0; begin < out.size(); begin += kBlock) {
+    float max = 0;
+    for (size_t i = begin; i < begin + kBlock; ++i) max = std::fmax(max, std::fabs(static_cast<float>(out[i])));
+    const float d = max / 127, inverse = 1 / d;
+    for (size_t i = begin; i < begin + kBlock; ++i) {
+      const float code = d < FLT_MIN ? 0 : std::nearbyint(static_cast<float>(out[i]) * inverse);
+      out[i] = code >= -127 && code <= 127 ? static_cast<T>(d) * static_cast<T>(code) : 0;  // what is no number is no code
+    }
+  }
+  return out;
+}
 
 }  // namespace owlet

@@ -224,7 +224,7 @@ Value Interpreter::call_macro(const Statement& macro, Arguments& arguments) {
   }
   charge(arguments.named.size() * macro.parameters.size());
   for (const auto& [name, value] : arguments.named) {
-    if (std::none_of(macro.parameters.begin(), macro.parameters.end(), [&](const auto& p) { return p.name == name; })) {
+    if (std::none_of(macro.parameters.begin(), macro.parameters.end(), [&wanted = name](const auto& p) { return p.name == wanted; })) {
       throw Failure(fmt::format("macro '{}' takes no keyword argument '{}'", macro.text, name));
     }
   }

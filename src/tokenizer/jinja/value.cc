@@ -9,7 +9,7 @@ namespace owlet::jinja {
 namespace {
 
 constexpr int kMaxDepth = 100;
-constexpr size_t kMaxWeight = size_t{1} << 40;
+constexpr size_t kMaxWeight = SIZE_MAX / 4;  // three of them can be added
 constexpr size_t kOwnWeight = 8;  // of any value
 
 int checked_depth(int deepest_child) {

@@ -36,7 +36,7 @@ describe('Answer', () => {
     answer.take({ type: 'text', text: 'b' }, 638);
     expect(answer.stats()).toEqual({ tokens: 2, exact: false, tokensPerSecond: 2, firstTokenMs: 38 });
     answer.take({ type: 'usage', usage: { promptTokens: 3, completionTokens: 212, tokensPerSecond: 41 } }, 700);
-    expect(answer.stats()).toEqual({ tokens: 212, exact: true, tokensPerSecond: 41, firstTokenMs: 38 });
+    expect(answer.stats()).toEqual({ tokens: 212, exact: true, tokensPerSecond: 41, firstTokenMs: 38, contextUsed: 215 });
   });
 
   it('has no numbers before the first token', () => {

@@ -1,11 +1,10 @@
 // An answer while it arrives: text, thoughts, and the plain facts about its speed.
 
-import type { ChatEvent, Usage } from '../engine/engine';
+import type { ChatEvent, Token, Usage } from '../engine/engine';
 import type { Stats } from './types';
 
 export class Answer {
-  text = '';
-  thought = '';
+  readonly tokens: Token[] = [];
   reason: 'stop' | 'length' | null = null;
   private usage: Usage | null = null;
   private pieces = 0;
@@ -14,8 +13,12 @@ export class Answer {
   private thoughtFrom: number | null = null;
   private thoughtTo: number | null = null;
 
-  // Times are milliseconds on any one clock.
-  constructor(private readonly askedAt: number) {}
+  // Times are milliseconds on any one clock. `text` and `thought`: what an answer that goes on has already said.
+  constructor(
+    private readonly askedAt: number,
+    public text = '',
+    public thought = '',
+  ) {}
 
   take(event: ChatEvent, now: number): void {
     if (event.type === 'end') {
@@ -23,6 +26,8 @@ export class Answer {
       this.thoughtTo ??= this.thoughtFrom === null ? null : now;
     } else if (event.type === 'usage') {
       this.usage = event.usage;
+    } else if (event.type === 'tokens') {
+      this.tokens.push(...event.tokens);
     } else {
       this.firstAt ??= now;
       this.lastAt = now;
@@ -57,6 +62,7 @@ export class Answer {
       exact: this.usage !== null,
       tokensPerSecond: this.usage?.tokensPerSecond ?? measured,
       firstTokenMs: this.firstAt - this.askedAt,
+      contextUsed: this.usage ? this.usage.promptTokens + this.usage.completionTokens : undefined,
     };
   }
 }

@@ -51,6 +51,16 @@ describe('Connection', () => {
     expect(connection.link.state).toBe('gone');
   });
 
+  it('looks more often while a model is being loaded', async () => {
+    const loading = [{ id: 'owlet', loaded: 0.5 }];
+    const { connection } = connect(loading, loading);
+    await connection.check();
+    await vi.advanceTimersByTimeAsync(500);
+    expect(connection.models).toEqual(loading);
+    await vi.advanceTimersByTimeAsync(500);
+    expect(connection.models).toEqual([{ id: 'owlet' }]);
+  });
+
   it('asks for an address where the page has no server of its own', async () => {
     const { connection } = connect(new EngineError('foreign', 'html'));
     await connection.check();

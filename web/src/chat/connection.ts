@@ -16,6 +16,7 @@ export interface Server {
 
 const kRetryMs = [1000, 2000, 4000, 8000, 15000];
 const kCheckMs = 15000;  // how often a quiet, visible page looks whether its server is still there
+const kLoadingMs = 500;  // and how far a model is that is being loaded
 
 export class Connection {
   link: Link = { state: 'connecting' };
@@ -54,7 +55,7 @@ export class Connection {
       this.ownServer ||= this.server.address === '';
       this.tries = 0;
       this.set({ state: 'ready' });
-      this.timer = setTimeout(() => void this.checkIfSeen(), kCheckMs);
+      this.timer = setTimeout(() => void this.checkIfSeen(), models.some((m) => m.loaded !== undefined) ? kLoadingMs : kCheckMs);
     } catch (error) {
       if (round === this.round) this.failed(error);
     }

@@ -3,6 +3,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { EngineError, type ChatEvent, type ChatRequest, type Engine, type ModelInfo } from '../engine/engine';
 import { MemoryArchive, openArchive, type Archive } from './archive';
 import { countsIn, Store } from './store';
+import { openTabs, type Tabs } from './tabs';
 import type { Message } from './types';
 
 // Answers when the test says so.
@@ -42,19 +43,19 @@ class HandEngine implements Engine {
 }
 
 async function settled(): Promise<void> {
-  for (let i = 0; i < 8; i++) await new Promise((resolve) => setTimeout(resolve, 0));
+  for (let i = 0; i < 12; i++) await new Promise((resolve) => setTimeout(resolve, 0));
 }
 
-async function storeWith(archive: Archive = new MemoryArchive()): Promise<{ store: Store; engine: HandEngine; archive: Archive }> {
+async function storeWith(archive: Archive = new MemoryArchive(), tabs?: Tabs): Promise<{ store: Store; engine: HandEngine; archive: Archive }> {
   const engine = new HandEngine();
-  const store = new Store({ archive, server: { address: '', key: '' }, engineFor: () => engine, nextFrame: (work) => work() });
+  const store = new Store({ archive, tabs, server: { address: '', key: '' }, engineFor: () => engine, nextFrame: (work) => work() });
   await store.start(null);
   await settled();
   return { store, engine, archive };
 }
 
 const seen = (store: Store): string[] => store.shown().map(({ message }) => `${message.role}:${message.content}:${message.state}`);
-const lastOf = (store: Store): Message => store.shown().pop()!.message;
+const lastOf = (store: Store): Message => store.shown()[store.shown().length - 1]!.message;
 
 beforeEach(() => localStorage.clear());
 
@@ -83,7 +84,7 @@ describe('Store', () => {
     store.stop(lastOf(store).id);
     await settled();
     expect(lastOf(store)).toMatchObject({ content: 'Once', state: 'stopped' });
-    expect(store.arriving()).toBeNull();
+    expect(store.arriving()).toEqual([]);
   });
 
   it('branches on edit and on another answer', async () => {
@@ -187,6 +188,129 @@ describe('Store', () => {
     await settled();
     expect(engine.requests[0]).toMatchObject({ model: 'owlet', temperature: 0, messages: [{ role: 'system', content: 'Be brief.' }, { role: 'user', content: 'one' }] });
     await engine.say('end');
+  });
+});
+
+describe('Store, beyond asking', () => {
+  const ended = [{ type: 'end', reason: 'stop' } as const, 'end' as const];
+
+  it('goes on with an answer in place', async () => {
+    const { store, engine } = await storeWith();
+    store.send('story');
+    await settled();
+    await engine.say('Once ', { type: 'end', reason: 'length' }, 'end');
+    store.continue(lastOf(store).id);
+    await settled();
+    expect(engine.requests[1]).toMatchObject({
+      messages: [{ role: 'user', content: 'story' }, { role: 'assistant', content: 'Once ' }], continue_final_message: true, add_generation_prompt: false,
+    });
+    await engine.say(' upon', ...ended);
+    expect(lastOf(store)).toMatchObject({ content: 'Once  upon', state: 'done', stats: { tokens: 2 } });
+    expect(store.shown()).toHaveLength(2);
+  });
+
+  it('branches from a token', async () => {
+    const { store, engine } = await storeWith();
+    store.change('logprobs', true);
+    store.send('capital?');
+    await settled();
+    expect(engine.requests[0]).toMatchObject({ logprobs: true, top_logprobs: 6 });
+    const token = (text: string): { text: string; logprob: number; top: { text: string; logprob: number }[] } => ({ text, logprob: -0.1, top: [{ text: ' Quito', logprob: -3 }] });
+    await engine.say({ type: 'tokens', tokens: [token('It is'), token(' Lima')] }, 'It is Lima', ...ended);
+    store.branch(lastOf(store).id, 1, ' Quito');
+    await settled();
+    expect(lastOf(store).content).toBe('It is Quito');
+    await engine.say({ type: 'tokens', tokens: [token('.')] }, '.', ...ended);
+    expect(lastOf(store)).toMatchObject({ content: 'It is Quito.', tokens: [{ text: 'It is' }, { text: ' Quito', logprob: -3 }, { text: '.' }] });
+    expect(store.shown()[1]?.siblings).toHaveLength(2);
+  });
+
+  it('keeps settings of one chat apart', async () => {
+    const { store, engine } = await storeWith();
+    store.change('temperature', 0, 'chat');
+    store.send('one');
+    await settled();
+    await engine.say('x', ...ended);
+    expect(engine.requests[0]?.temperature).toBe(0);
+    const first = store.state.currentId;
+    await store.open(null);
+    store.send('two');
+    await settled();
+    await engine.say('x', ...ended);
+    expect(engine.requests[1]?.temperature).toBe(0.6);
+    await store.open(first);
+    expect(store.settings().temperature).toBe(0);
+    store.reset('temperature', 'chat');
+    expect(store.settings().temperature).toBe(0.6);
+  });
+
+  it('sends files before the question, in fences that nothing inside can end', async () => {
+    const { store, engine } = await storeWith();
+    store.send('Why?', [{ name: 'a.md', text: 'x\n```\ny\n```\n' }]);
+    await settled();
+    expect(engine.requests[0]?.messages[0]?.content).toBe('a.md\n````\nx\n```\ny\n```\n````\n\nWhy?');
+    await engine.say('x', ...ended);
+  });
+
+  it('puts pinned chats first', async () => {
+    const { store, engine } = await storeWith();
+    for (const question of ['one', 'two']) {
+      await store.open(null);
+      store.send(question);
+      await settled();
+      await engine.say('x', ...ended);
+    }
+    store.pin(store.state.chats[1]!.id, true);
+    expect(store.state.chats.map((c) => c.title)).toEqual(['one', 'two']);
+  });
+
+  it('loses nothing that two tabs do to one chat', async () => {
+    const archive = await openArchive('tabs');
+    const a = await storeWith(archive, openTabs('tabs'));
+    const b = await storeWith(archive, openTabs('tabs'));
+    a.store.send('from a');
+    await settled();
+    await a.engine.say('one', ...ended);
+    await settled();
+    await b.store.open(a.store.state.currentId);
+    expect(seen(b.store)).toEqual(['user:from a:done', 'assistant:one:done']);
+    // Both at once: two questions to one answer are branches of it.
+    a.store.send('again from a');
+    b.store.send('from b');
+    await settled();
+    await a.engine.say('two', ...ended);
+    await b.engine.say('three', ...ended);
+    await settled();
+    const c = await storeWith(archive);
+    await c.store.open(a.store.state.currentId);
+    expect(c.store.shown()[2]?.siblings).toHaveLength(2);
+    for (const { store } of [a, b, c]) expect(Object.keys(store.state.messages[a.store.state.currentId!]!)).toHaveLength(6);
+  });
+
+  it('stops an answer that arrives in another tab', async () => {
+    const archive = await openArchive('tabs2');
+    const a = await storeWith(archive, openTabs('tabs2'));
+    const b = await storeWith(archive, openTabs('tabs2'));
+    a.store.send('story');
+    await settled();
+    await b.store.open(a.store.state.currentId);
+    await a.engine.say('Once');
+    b.store['hear']({ kind: 'message', message: lastOf(a.store) });  // what a saves every second
+    expect(lastOf(b.store).state).toBe('streaming');
+    b.store.stop(lastOf(b.store).id);
+    await settled();
+    await settled();
+    expect(lastOf(a.store).state).toBe('stopped');
+    expect(lastOf(b.store).state).toBe('stopped');
+  });
+
+  it('finds words in messages, and takes chats from a file', async () => {
+    const { store, archive } = await storeWith(await openArchive('found'));
+    const message = (id: string, content: string, createdAt: number): Message => ({ id, chatId: 'c', parent: 'root', role: 'user', content, createdAt, state: 'done' });
+    await store.take({ chats: [{ id: 'c', title: 't', createdAt: 1, updatedAt: 1, chosen: {} }], messages: [message('a', 'An owl', 1), message('b', 'the OWL again', 2), message('d', 'x', 3)] });
+    expect(store.state.chats).toHaveLength(1);
+    expect([...(await archive.find('owl')).values()].map((m) => m.id)).toEqual(['b']);
+    expect((await store.everything()).messages).toHaveLength(3);
   });
 });
 

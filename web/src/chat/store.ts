@@ -1,20 +1,24 @@
 // The page's state, and everything a person can do to it. The views read `state` (a new object after each change) and call
 // the methods; nothing else changes it.
 
-import { EngineError, type Engine, type ModelInfo } from '../engine/engine';
-import { Answer } from './answer';
-import type { Archive } from './archive';
+import { apart } from '../apart';
+import type { Engine, ModelInfo } from '../engine/engine';
+import { mergeChats, type Archive } from './archive';
 import { Connection, type Link, type Server } from './connection';
 import { keep, kept } from './kept';
-import { kDefaults, samplingOf, settingsFrom, type Settings } from './settings';
+import { Runner } from './runner';
+import { changesFrom, kDefaults, samplingOf, settingsFrom, type Settings } from './settings';
+import type { News, Tabs } from './tabs';
+import type { Transfer } from './transfer';
 import { cutPoint, shownPath, titleFrom, turnsFor, type Shown } from './tree';
-import { kRoot, type Chat, type Message, type Messages } from './types';
+import { kRoot, type Chat, type Message, type Messages, type TextFile } from './types';
 
 export interface State {
   readonly link: Link;
   readonly models: readonly ModelInfo[];
-  readonly settings: Settings;
-  readonly chats: readonly Chat[];           // the one used last comes first
+  readonly settings: Settings;               // of every chat that has none of its own
+  readonly nextSettings: Partial<Settings>;  // of the chat that has not begun
+  readonly chats: readonly Chat[];           // pinned ones first, then the one used last
   readonly currentId: string | null;         // null: a chat that has not begun
   readonly messages: Readonly<Record<string, Messages>>;  // of the chats that were opened
   readonly removed: Chat | null;             // deleted a moment ago, and can come back
@@ -24,30 +28,45 @@ export interface StoreOptions {
   archive: Archive;
   server: Server;
   engineFor: (server: Server) => Engine;
+  tabs?: Tabs;                               // the other tabs of this page
   now?: () => number;                        // a monotonic clock, for what the answer took
   nextFrame?: (work: () => void) => void;    // when arriving text is put on the page
 }
 
-const kSaveMs = 1000;  // how much of an arriving answer a closed page may lose
+export type Scope = 'chat' | 'all';          // what a setting is changed for
+
+const kMostOpened = 12;  // chats whose messages are held in memory
 
 export class Store {
   state: State;
   readonly connection: Connection;
-  private readonly archive: Archive;
+  readonly archive: Archive;
+  private readonly tabs: Tabs | undefined;
   private readonly listeners = new Set<() => void>();
-  private readonly running = new Map<string, AbortController>();  // by message id
-  private readonly now: () => number;
-  private readonly nextFrame: (work: () => void) => void;
+  private readonly runner: Runner;
+  private readonly opening = new Map<string, Message[]>();  // news of chats that are being read
+  private path: { chat: Chat; messages: Messages; shown: readonly Shown[] } | null = null;
 
   constructor(options: StoreOptions) {
     this.archive = options.archive;
-    this.now = options.now ?? (() => performance.now());
-    this.nextFrame = options.nextFrame ?? onNextFrame;
+    this.tabs = options.tabs;
+    if (this.tabs) this.tabs.onNews = (news) => this.hear(news);
     this.connection = new Connection(options.server, options.engineFor, () => this.onLink());
+    this.runner = new Runner({
+      engine: () => this.connection.engine,
+      message: (id) => this.message(id),
+      put: (message, save) => this.putMessage(message, save),
+      request: (message) => this.requestFor(message),
+      failed: (error) => this.connection.failed(error),
+      slow: () => void this.connection.check(),
+      now: options.now ?? (() => performance.now()),
+      nextFrame: options.nextFrame ?? onNextFrame,
+    });
     this.state = {
       link: this.connection.link,
       models: [],
       settings: settingsFrom(kept('settings')),
+      nextSettings: {},
       chats: [],
       currentId: null,
       messages: {},
@@ -65,7 +84,7 @@ export class Store {
   async start(chatId: string | null): Promise<void> {
     void this.connection.check();
     const chats = await this.archive.chats().catch(() => []);
-    this.set({ chats: chats.sort((a, b) => b.updatedAt - a.updatedAt) });
+    this.set({ chats: inOrder(chats) });
     await this.open(chatId);
   }
 
@@ -73,13 +92,13 @@ export class Store {
 
   async open(chatId: string | null): Promise<void> {
     if (chatId !== null && !this.chat(chatId)) chatId = null;
-    if (chatId !== null && !this.state.messages[chatId]) {
-      const found = await this.archive.messages(chatId).catch(() => []);
-      // What was still arriving when the page was closed has stopped.
-      const messages = found.map((m) => (m.state === 'streaming' || m.state === 'waiting' ? { ...m, state: 'stopped' as const, thoughtMs: m.thoughtMs ?? 0 } : m));
-      this.set({ messages: { ...this.state.messages, [chatId]: Object.fromEntries(messages.map((m) => [m.id, m])) } });
-    }
+    if (chatId !== null && !this.state.messages[chatId]) await this.read(chatId);
     this.set({ currentId: chatId });
+  }
+
+  pin(chatId: string, pinned: boolean): void {
+    const chat = this.chat(chatId);
+    if (chat) this.putChat({ ...chat, pinned });
   }
 
   rename(chatId: string, title: string): void {
@@ -102,7 +121,7 @@ export class Store {
   restore(): void {
     const chat = this.state.removed;
     if (!chat) return;
-    this.set({ chats: [...this.state.chats, chat].sort((a, b) => b.updatedAt - a.updatedAt), removed: null });
+    this.set({ chats: inOrder([...this.state.chats, chat]), removed: null });
   }
 
   // Until this is called a deleted chat is only hidden.
@@ -111,28 +130,51 @@ export class Store {
     if (!chat) return;
     const { [chat.id]: _gone, ...messages } = this.state.messages;
     this.set({ removed: null, messages });
-    void this.archive.removeChat(chat.id).catch(() => undefined);
+    void this.archive.removeChat(chat.id).then(() => this.tabs?.tell({ kind: 'removed', chatId: chat.id }), () => undefined);
   }
 
-  shown(): Shown[] {
+  // The page is being closed.
+  leave(): void {
+    this.forgetRemoved();
+    for (const id of this.runner.ids()) this.tabs?.tell({ kind: 'message', message: { ...this.message(id)!, state: 'stopped' } });
+  }
+
+  shown(): readonly Shown[] {
     const chat = this.chat(this.state.currentId);
-    return chat ? shownPath(chat, this.state.messages[chat.id] ?? {}) : [];
+    const messages = chat && this.state.messages[chat.id];
+    if (!messages) return [];
+    if (this.path?.chat !== chat || this.path.messages !== messages) this.path = { chat, messages, shown: shownPath(chat, messages) };
+    return this.path.shown;
+  }
+
+  // Every chat with all its messages, or the one.
+  async everything(chatId?: string): Promise<Transfer> {
+    const chats = this.state.chats.filter((c) => chatId === undefined || c.id === chatId);
+    const messages = await Promise.all(chats.map((c) => this.archive.messages(c.id)));
+    return { chats: [...chats], messages: messages.flat() };
+  }
+
+  // Chats that were read from a file; they get names of their own, so that nothing here is overwritten.
+  async take({ chats, messages }: Transfer): Promise<void> {
+    await this.archive.saveAll(chats, messages);
+    this.set({ chats: inOrder([...this.state.chats, ...chats]) });
+    for (const chat of chats) this.tabs?.tell({ kind: 'chat', chat });
   }
 
   // ── turns ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  send(text: string): void {
-    if (text.trim() === '') return;
-    const chat = this.chat(this.state.currentId) ?? this.begin(text);
+  send(text: string, files: TextFile[] = []): void {
+    if (text.trim() === '' && files.length === 0) return;
+    const chat = this.chat(this.state.currentId) ?? this.begin(text.trim() || files[0]!.name);
     const path = this.shown();
-    this.ask(chat, path[path.length - 1]?.message.id ?? kRoot, text);
+    this.ask(chat, path[path.length - 1]?.message.id ?? kRoot, text, files);
   }
 
   // Asks an edited question beside the old one.
   edit(messageId: string, text: string): void {
     const message = this.message(messageId);
     const chat = message && this.chat(message.chatId);
-    if (chat && text.trim() !== '') this.ask(chat, message.parent, text);
+    if (chat && text.trim() !== '') this.ask(chat, message.parent, text, message.files ?? []);
   }
 
   // Another answer beside the old one.
@@ -142,6 +184,27 @@ export class Store {
     if (chat && message.role === 'assistant') this.answer(chat, message.parent);
   }
 
+  // Goes on where the answer ended.
+  continue(messageId: string): void {
+    const message = this.message(messageId);
+    if (message?.role !== 'assistant' || message.content === '' || this.runner.has(messageId)) return;
+    this.putMessage({ ...message, state: 'streaming', failure: undefined }, true);
+    void this.runner.run(messageId);
+  }
+
+  // Another answer, which begins with the first `at` tokens of this one and then says `instead`.
+  branch(messageId: string, at: number, instead: string): void {
+    const message = this.message(messageId);
+    const chat = message && this.chat(message.chatId);
+    const tokens = message?.tokens;
+    if (!chat || !tokens?.[at]) return;
+    const content = (tokens.slice(0, at).map((t) => t.text).join('') + instead).trimStart();
+    const begun = tokens.slice(0, at + 1);
+    begun[at] = { ...tokens[at], text: instead, logprob: tokens[at].top.find((t) => t.text === instead)?.logprob ?? tokens[at].logprob };
+    const { thought, thoughtMs, model } = message;
+    this.answer(chat, message.parent, { content, tokens: begun, thought, thoughtMs, model });
+  }
+
   choose(messageId: string): void {
     const message = this.message(messageId);
     const chat = message && this.chat(message.chatId);
@@ -149,15 +212,23 @@ export class Store {
   }
 
   stop(messageId: string): void {
-    this.running.get(messageId)?.abort();
     const message = this.message(messageId);
-    if (message?.state === 'waiting') this.putMessage({ ...message, state: 'stopped' }, true);
+    if (this.runner.has(messageId)) this.runner.stop(messageId);
+    else if (message?.state === 'streaming') this.tabs?.tell({ kind: 'stop', messageId });
+    else if (message?.state === 'waiting') this.putMessage({ ...message, state: 'stopped' }, true);
   }
 
-  // The answer that is arriving in the chat on the page, if any.
-  arriving(): Message | null {
-    const messages = this.state.messages[this.state.currentId ?? ''] ?? {};
-    return Object.values(messages).find((m) => m.state === 'streaming' || m.state === 'waiting') ?? null;
+  // The answers that are arriving in the chat on the page.
+  arriving(): Message[] {
+    return this.shown().flatMap(({ message }) => {
+      const pair = message.pair === undefined ? undefined : this.message(message.pair);
+      return [message, ...(pair ? [pair] : [])].filter((m) => m.state === 'streaming' || m.state === 'waiting');
+    });
+  }
+
+  // Ids of the chats in which anything arrives, joined, so that equal lists compare equal.
+  busyChats(): string {
+    return [...new Set(this.runner.ids().map((id) => this.message(id)?.chatId))].sort().join(' ');
   }
 
   // After "the chat is too long": stops sending the oldest turns and asks again.
@@ -177,13 +248,32 @@ export class Store {
 
   // ── settings and server ────────────────────────────────────────────────────────────────────────────────────────────
 
-  change<K extends keyof Settings>(key: K, value: Settings[K]): void {
+  // What holds in the chat on the page.
+  settings(chat = this.chat(this.state.currentId)): Settings {
+    return { ...this.state.settings, ...(chat ? chat.settings : this.state.nextSettings) };
+  }
+
+  // What the chat on the page has of its own.
+  ownSettings(): Partial<Settings> {
+    return (this.state.currentId === null ? this.state.nextSettings : this.chat(this.state.currentId)?.settings) ?? {};
+  }
+
+  change<K extends keyof Settings>(key: K, value: Settings[K], scope: Scope = 'all'): void {
+    if (scope === 'chat') return this.putOwnSettings({ ...this.ownSettings(), ...changesFrom({ [key]: value }) });
     const settings = settingsFrom({ ...this.state.settings, [key]: value });
     keep('settings', settings);
     this.set({ settings });
   }
 
-  resetSettings(): void {
+  // In a chat: back to what holds for all.
+  reset(key: keyof Settings, scope: Scope): void {
+    if (scope === 'all') return this.change(key, kDefaults[key]);
+    const { [key]: _gone, ...own } = this.ownSettings();
+    this.putOwnSettings(own);
+  }
+
+  resetSettings(scope: Scope = 'all'): void {
+    if (scope === 'chat') return this.putOwnSettings({});
     keep('settings', null);
     this.set({ settings: { ...kDefaults, model: this.state.settings.model } });
   }
@@ -194,76 +284,72 @@ export class Store {
   }
 
   // The chosen model where the server has it, else its first.
-  model(): ModelInfo | undefined {
-    return this.state.models.find((m) => m.id === this.state.settings.model) ?? this.state.models[0];
+  model(chat = this.chat(this.state.currentId)): ModelInfo | undefined {
+    const { model } = this.settings(chat);
+    return this.state.models.find((m) => m.id === model) ?? this.state.models[0];
+  }
+
+  // How the text falls into tokens; null where the engine cannot tell.
+  async tokenize(text: string, signal?: AbortSignal): Promise<readonly { id: number; text: string }[] | null> {
+    return (await this.connection.engine.tokenize?.(text, this.model()?.id ?? '', signal)) ?? null;
   }
 
   // ── inside ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
+  private async read(chatId: string): Promise<void> {
+    const news: Message[] = [];
+    this.opening.set(chatId, news);
+    const found = await this.archive.messages(chatId).catch(() => []);
+    await apart();  // a long chat takes its time to be read, and to be drawn
+    this.opening.delete(chatId);
+    // What was still arriving when the page was closed has stopped. If it arrives in another tab, that one will say so.
+    const messages = found.map((m) => (m.state === 'streaming' || m.state === 'waiting' ? { ...m, state: 'stopped' as const, thoughtMs: m.thoughtMs ?? 0 } : m));
+    const opened = Object.entries(this.state.messages);
+    const busy = this.busyChats();
+    const kept = opened.filter(([id], i) => i >= opened.length - kMostOpened || id === this.state.currentId || busy.includes(id));
+    this.set({ messages: { ...Object.fromEntries(kept), [chatId]: Object.fromEntries([...messages, ...news].map((m) => [m.id, m])) } });
+  }
+
   private begin(question: string): Chat {
     const now = Date.now();
-    const chat: Chat = { id: newId(), title: titleFrom(question), createdAt: now, updatedAt: now, chosen: {} };
-    this.set({ messages: { ...this.state.messages, [chat.id]: {} }, currentId: chat.id });
+    const chat: Chat = { id: newId(), title: titleFrom(question), createdAt: now, updatedAt: now, chosen: {}, settings: this.state.nextSettings };
+    this.set({ messages: { ...this.state.messages, [chat.id]: {} }, currentId: chat.id, nextSettings: {} });
     this.putChat(chat);
     return chat;
   }
 
-  private ask(chat: Chat, parent: string, text: string): void {
+  private ask(chat: Chat, parent: string, text: string, files: TextFile[]): void {
     const question = this.blank(chat, parent, 'user', 'done');
-    this.addMessage(chat, { ...question, content: text.trim() });
-    this.answer(this.chat(chat.id)!, question.id);
+    this.addMessage(chat, { ...question, content: text.trim(), ...(files.length > 0 ? { files } : {}) });
+    const { compare } = this.settings(chat);
+    const second = this.state.models.find((m) => m.id === compare);
+    const first = this.answer(this.chat(chat.id)!, question.id);
+    if (!second) return;
+    const beside = this.blank(chat, question.id, 'assistant', 'streaming');
+    this.putMessage({ ...beside, model: second.id, pair: first }, true);
+    this.putMessage({ ...this.message(first)!, pair: beside.id }, true);
+    void this.runner.run(beside.id);
   }
 
-  private answer(chat: Chat, questionId: string): void {
+  private answer(chat: Chat, questionId: string, begun: Partial<Message> = {}): string {
     const message = this.blank(chat, questionId, 'assistant', 'streaming');
-    this.addMessage(chat, { ...message, model: this.model()?.id });
-    void this.run(message.id);
+    this.addMessage(chat, { ...message, model: this.model(chat)?.id, ...begun });
+    void this.runner.run(message.id);
+    return message.id;
   }
 
-  // Asks the engine and follows its answer to the end.
-  private async run(id: string): Promise<void> {
-    const message = this.message(id)!;
+  private requestFor(message: Message): Parameters<Engine['chat']>[0] {
     const chat = this.chat(message.chatId)!;
-    const controller = new AbortController();
-    this.running.set(id, controller);
-    const answer = new Answer(this.now());
-    let drawn = true;
-    let savedAt = this.now();
-    const draw = (): void => {
-      drawn = true;
-      if (this.running.get(id) !== controller) return;
-      const save = this.now() - savedAt > kSaveMs;
-      if (save) savedAt = this.now();
-      this.putMessage({ ...this.message(id)!, ...partOf(answer) }, save);
+    const settings = this.settings(chat);
+    const messages = turnsFor(chat, this.state.messages[chat.id] ?? {}, message.parent, settings.system);
+    const model = this.state.models.find((m) => m.id === message.model) ?? this.model(chat);
+    const begun = message.content === '' ? [] : [{ role: 'assistant' as const, content: message.content }];
+    return {
+      model: model?.id ?? settings.model,
+      messages: [...messages, ...begun],
+      ...samplingOf(settings),
+      ...(begun.length > 0 ? { continue_final_message: true, add_generation_prompt: false } : {}),
     };
-    let state: Message['state'] = 'stopped';
-    let failure: Message['failure'];
-    try {
-      const { settings, messages } = this.state;
-      const request = {
-        model: this.model()?.id ?? settings.model,
-        messages: turnsFor(chat, messages[chat.id] ?? {}, message.parent, settings.system),
-        ...samplingOf(settings),
-      };
-      for await (const event of this.connection.engine.chat(request, controller.signal)) {
-        answer.take(event, this.now());
-        if (drawn) {
-          drawn = false;
-          this.nextFrame(draw);
-        }
-      }
-      if (!controller.signal.aborted) state = answer.reason === 'length' ? 'length' : 'done';
-    } catch (error) {
-      const met = error instanceof EngineError ? error : new EngineError('lost', String(error));
-      if (['unreachable', 'unauthorized', 'lost'].includes(met.kind)) this.connection.failed(met);
-      failure = { kind: met.kind, message: met.message };
-      // Nothing was lost if the question never arrived: it is asked again when the server is back.
-      state = met.kind === 'unreachable' || met.kind === 'unauthorized' ? 'waiting' : 'failed';
-    }
-    this.running.delete(id);
-    answer.endThought(this.now());
-    const now = this.message(id);
-    if (now) this.putMessage({ ...now, ...partOf(answer), state, failure, stats: answer.stats() }, true);
   }
 
   private onLink(): void {
@@ -273,9 +359,23 @@ export class Store {
     for (const messages of Object.values(this.state.messages)) {
       for (const message of Object.values(messages)) {
         if (message.state !== 'waiting') continue;
-        this.putMessage({ ...message, state: 'streaming', failure: undefined, model: this.model()?.id }, false);
-        void this.run(message.id);
+        this.putMessage({ ...message, state: 'streaming', failure: undefined, model: message.model ?? this.model(this.chat(message.chatId))?.id }, false);
+        void this.runner.run(message.id);
       }
+    }
+  }
+
+  // What another tab did.
+  private hear(news: News): void {
+    if (news.kind === 'stop') this.runner.stop(news.messageId);
+    else if (news.kind === 'chat') this.showChat(mergeChats(this.chat(news.chat.id), news.chat));
+    else if (news.kind === 'message') {
+      this.opening.get(news.message.chatId)?.push(news.message);
+      if (!this.runner.has(news.message.id)) this.showMessage(news.message);
+    } else {
+      const { [news.chatId]: _gone, ...messages } = this.state.messages;
+      const { chats, currentId } = this.state;
+      this.set({ chats: chats.filter((c) => c.id !== news.chatId), messages, currentId: currentId === news.chatId ? null : currentId });
     }
   }
 
@@ -299,16 +399,30 @@ export class Store {
   }
 
   private putMessage(message: Message, save: boolean): void {
+    if (!this.showMessage(message) || !save) return;
+    void this.archive.saveMessage(message).then(() => this.tabs?.tell({ kind: 'message', message }), () => undefined);
+  }
+
+  private showMessage(message: Message): boolean {
     const { messages } = this.state;
-    if (!messages[message.chatId]) return;  // the chat was deleted meanwhile
+    if (!messages[message.chatId]) return false;  // the chat was deleted meanwhile
     this.set({ messages: { ...messages, [message.chatId]: { ...messages[message.chatId], [message.id]: message } } });
-    if (save) void this.archive.saveMessage(message).catch(() => undefined);
+    return true;
   }
 
   private putChat(chat: Chat): void {
-    const others = this.state.chats.filter((c) => c.id !== chat.id);
-    this.set({ chats: [...others, chat].sort((a, b) => b.updatedAt - a.updatedAt) });
-    void this.archive.saveChat(chat).catch(() => undefined);
+    this.showChat(chat);
+    void this.archive.saveChat(chat).then(() => this.tabs?.tell({ kind: 'chat', chat }), () => undefined);
+  }
+
+  private showChat(chat: Chat): void {
+    this.set({ chats: inOrder([...this.state.chats.filter((c) => c.id !== chat.id), chat]) });
+  }
+
+  private putOwnSettings(own: Partial<Settings>): void {
+    const chat = this.chat(this.state.currentId);
+    if (chat) this.putChat({ ...chat, settings: own });
+    else this.set({ nextSettings: own });
   }
 
   private chat(id: string | null): Chat | undefined {
@@ -326,6 +440,10 @@ export class Store {
   }
 }
 
+function inOrder(chats: readonly Chat[]): Chat[] {
+  return [...chats].sort((a, b) => Number(b.pinned ?? false) - Number(a.pinned ?? false) || b.updatedAt - a.updatedAt);
+}
+
 // The two numbers of "prompt has 1,300 tokens, the context holds 1,024", larger first.
 export function countsIn(message: string): [number, number] | [] {
   const numbers = (message.match(/\d[\d,]*/g) ?? []).map((n) => Number(n.replaceAll(',', ''))).filter((n) => n >= 16);
@@ -333,12 +451,8 @@ export function countsIn(message: string): [number, number] | [] {
   return [Math.max(...numbers), Math.min(...numbers)];
 }
 
-function partOf(answer: Answer): Pick<Message, 'content' | 'thought' | 'thoughtMs'> {
-  return { content: answer.text, thought: answer.thought || undefined, thoughtMs: answer.thoughtMs() };
-}
-
 // crypto.randomUUID is missing on plain http, where a server in the local network may well be.
-function newId(): string {
+export function newId(): string {
   return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, '0')).join('');
 }
 

@@ -1,7 +1,7 @@
 // Walking a chat's tree. Pure functions; every one survives a damaged tree (missing parents, loops).
 
 import type { ChatTurn } from '../engine/engine';
-import { kRoot, type Chat, type Message, type Messages } from './types';
+import { kRoot, type Chat, type Message, type Messages, type TextFile } from './types';
 
 // Children of each message, oldest first.
 export function childrenOf(messages: Messages): Map<string, Message[]> {
@@ -56,7 +56,8 @@ export function turnsFor(chat: Chat, messages: Messages, id: string, system: str
   const start = Math.max(0, line.findIndex((m) => m.id === chat.sendFrom));
   const turns: ChatTurn[] = system.trim() ? [{ role: 'system', content: system }] : [];
   for (let i = start; i < line.length; i++) {
-    const { role, content } = line[i]!;
+    const { role } = line[i]!;
+    const content = withFiles(line[i]!);
     const answer = line[i + 1];
     if (content.trim() === '' || (answer?.state === 'failed' && answer.content === '')) continue;
     const last = turns[turns.length - 1];
@@ -66,17 +67,27 @@ export function turnsFor(chat: Chat, messages: Messages, id: string, system: str
   return turns;
 }
 
+// A question and the files sent with it, each in a fence longer than any inside.
+export function withFiles({ content, files }: { content: string; files?: TextFile[] }): string {
+  const fenced = (files ?? []).map(({ name, text }) => {
+    const longest = Math.max(2, ...(text.match(/`{3,}/g) ?? []).map((run) => run.length));
+    const fence = '`'.repeat(longest + 1);
+    return `${name}\n${fence}\n${text.replace(/\n$/, '')}\n${fence}`;
+  });
+  return [...fenced, content].filter((part) => part.trim() !== '').join('\n\n');
+}
+
 // Which question should be the first one sent, so that the chat takes about `keep` (0…1) of what it takes now. Tokens are
 // taken to be spread evenly over the characters. Null: nothing can be left out, the last question stands alone.
 export function cutPoint(chat: Chat, messages: Messages, id: string, keep: number): string | null {
   const line = ancestry(messages, id);
   const sent = line.slice(Math.max(0, line.findIndex((m) => m.id === chat.sendFrom)));
-  const allowed = sent.reduce((sum, m) => sum + m.content.length, 0) * keep;
+  const allowed = sent.reduce((sum, m) => sum + withFiles(m).length, 0) * keep;
   let length = 0;
   let cut: string | null = null;
   for (let i = sent.length - 1; i > 0; i--) {
     const message = sent[i]!;
-    length += message.content.length;
+    length += withFiles(message).length;
     if (message.role !== 'user') continue;
     if (cut !== null && length > allowed) break;
     cut = message.id;

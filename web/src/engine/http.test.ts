@@ -111,3 +111,23 @@ describe('HttpEngine.models', () => {
     expect((await failure(new HttpEngine('', '').models())).kind).toBe('foreign');
   });
 });
+
+describe('HttpEngine.runs', () => {
+  it('reads what it understands and skips the rest', async () => {
+    answer(JSON.stringify({ runs: [{ name: 'first', idle_seconds: 3 }, { name: 7 }, null, { name: '<b>' }] }));
+    expect(await new HttpEngine('', '').runs.list()).toEqual([{ name: 'first', idleSeconds: 3 }, { name: '<b>', idleSeconds: 0 }]);
+    answer(JSON.stringify({ name: 'first', step: 3, steps: 'x', loss: [[1, 2.5], [2, 'low'], 7, [-1, 1], [3, 2]], validations: [{ step: 3, loss: 2, bits_per_byte: 1 }, {}],
+      choices: { arc: { accuracy: 0.5 }, bad: 1 }, answers: [{ step: 3, question: 'Who?', answer: null }], tokens_per_second: 1e999 }));
+    expect(await new HttpEngine('', '').runs.follow('first')).toMatchObject({
+      step: 3, steps: undefined, tokensPerSecond: undefined, loss: [[1, 2.5], [3, 2]], validations: [{ step: 3, loss: 2, bitsPerByte: 1 }],
+      choices: [{ name: 'arc', accuracy: 0.5 }], answers: [{ step: 3, question: 'Who?', answer: '' }],
+    });
+  });
+
+  it('knows a server that shows none', async () => {
+    answer(JSON.stringify({ error: { message: 'none', code: 'no_runs' } }), 404);
+    expect(await new HttpEngine('', '').runs.list()).toBeNull();
+    answer('[]');
+    expect((await failure(new HttpEngine('', '').runs.follow('x'))).kind).toBe('foreign');
+  });
+});

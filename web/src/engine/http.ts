@@ -1,6 +1,7 @@
 // The engine behind an OpenAI-compatible server. Everything a server sends is checked before it is believed.
 
-import { EngineError, type ChatEvent, type ChatRequest, type Engine, type ModelInfo, type Usage } from './engine';
+import { EngineError, type ChatEvent, type ChatRequest, type Engine, type ModelInfo, type Piece, type Token, type TrainingRuns, type Usage } from './engine';
+import { runNamesOf, runOf } from './runs';
 import { SseParser } from './sse';
 
 type Json = Record<string, unknown>;
@@ -10,6 +11,7 @@ export class HttpEngine implements Engine {
   constructor(
     private readonly address: string,
     private readonly key: string,
+    private readonly reach: (address: string, init: RequestInit) => Promise<Response> = (address, init) => fetch(address, init),
   ) {}
 
   async models(signal?: AbortSignal): Promise<ModelInfo[]> {
@@ -34,15 +36,46 @@ export class HttpEngine implements Engine {
     }
   }
 
+  async tokenize(text: string, model: string, signal?: AbortSignal): Promise<Piece[] | null> {
+    try {
+      const body = JSON.stringify({ model, prompt: text, add_special_tokens: false, parse_special: false, return_token_strs: true });
+      const response = await this.send('/tokenize', { method: 'POST', body, signal });
+      const answer: unknown = response.ok ? await response.json() : null;
+      if (!isObject(answer) || !Array.isArray(answer.tokens) || !Array.isArray(answer.token_strs)) return null;
+      const texts: unknown[] = answer.token_strs;
+      return answer.tokens.map((id, i) => ({ id: Number(id), text: String(texts[i] ?? '') }));
+    } catch {
+      return null;  // a server of another kind, or none
+    }
+  }
+
+  readonly runs: TrainingRuns = {
+    list: async (signal) => {
+      const response = await this.send('/runs', { signal });
+      if (response.status === 404) return null;  // without --runs, or a server of another kind
+      if (!response.ok) throw await errorOf(response);
+      return runNamesOf(await response.json().catch(() => null));
+    },
+    follow: async (name, signal) => {
+      const response = await this.send(`/runs?name=${encodeURIComponent(name)}`, { signal });
+      if (!response.ok) throw await errorOf(response);
+      return runOf(await response.json().catch(() => null)) ?? fail('The server told nothing of this run.');
+    },
+  };
+
   private async send(path: string, init: RequestInit): Promise<Response> {
     const headers: Record<string, string> = init.body ? { 'Content-Type': 'application/json' } : {};
     if (this.key) headers.Authorization = `Bearer ${this.key}`;
     try {
-      return await fetch(this.address + path, { ...init, headers, cache: 'no-store' });
+      return await this.reach(this.address + path, { ...init, headers, cache: 'no-store' });
     } catch (error) {
       throw new EngineError('unreachable', error instanceof Error ? error.message : 'The server does not answer.');
     }
   }
+}
+
+function fail(message: string): never {
+  throw new EngineError('foreign', message);
 }
 
 async function* events(reader: ReadableStreamDefaultReader<Uint8Array>): AsyncIterable<ChatEvent> {
@@ -82,10 +115,25 @@ function eventsOf(data: string): ChatEvent[] {
     const delta = isObject(choice.delta) ? choice.delta : {};
     if (isText(delta.reasoning_content)) found.push({ type: 'thought', text: delta.reasoning_content });
     if (isText(delta.content)) found.push({ type: 'text', text: delta.content });
+    if (isObject(choice.logprobs) && Array.isArray(choice.logprobs.content)) {
+      found.push({ type: 'tokens', tokens: choice.logprobs.content.filter(isObject).map(tokenOf) });
+    }
     if (isText(choice.finish_reason)) found.push({ type: 'end', reason: choice.finish_reason === 'length' ? 'length' : 'stop' });
   }
   if (isObject(chunk.usage)) found.push({ type: 'usage', usage: usageOf(chunk.usage, chunk.timings) });
   return found;
+}
+
+const kMaxAlternatives = 20;
+
+function tokenOf(entry: Json): Token {
+  const top: unknown[] = Array.isArray(entry.top_logprobs) ? entry.top_logprobs.slice(0, kMaxAlternatives) : [];
+  return { ...scored(entry), top: top.filter(isObject).map(scored) };
+}
+
+function scored(entry: Json): { text: string; logprob: number } {
+  const { token, logprob } = entry;
+  return { text: typeof token === 'string' ? token : '', logprob: typeof logprob === 'number' && logprob <= 0 ? logprob : -Infinity };
 }
 
 function usageOf(usage: Json, timings: unknown): Usage {
@@ -106,7 +154,14 @@ function modelOf(entry: Json): ModelInfo[] {
     nParams: number(meta.n_params),
     contextLength: number(meta.context_length),
     description: isText(meta.description) ? meta.description : undefined,
+    ...loadingOf(entry.status),
   }];
+}
+
+// Servers of several models say how far the loading of one has come: {"value": "loading", "progress": 0.4}.
+function loadingOf(status: unknown): { loaded?: number } {
+  if (!isObject(status) || status.value !== 'loading') return {};
+  return { loaded: Math.min(1, number(status.progress) ?? 0) };
 }
 
 async function errorOf(response: Response): Promise<EngineError> {

@@ -3,10 +3,12 @@
 
 import MarkdownIt from 'markdown-it';
 import type Token from 'markdown-it/lib/token.mjs';
+import { formulas } from './formulas';
 
 export interface Block {
   source: string;     // the lines it was made from: equal source, equal block
   nodes: Node[];
+  line: number;       // where it begins
 }
 
 export type Tag =
@@ -19,6 +21,7 @@ export type Node =
   | { kind: 'rule' }
   | { kind: 'inline-code'; text: string }
   | { kind: 'code'; text: string; language: string }
+  | { kind: 'formula'; tex: string; display: boolean }
   | { kind: 'link'; href: string; children: Node[] }
   | { kind: 'image'; href: string; alt: string }
   | { kind: 'element'; tag: Tag; start?: number; align?: 'left' | 'center' | 'right'; children: Node[] }
@@ -36,6 +39,7 @@ const kMaxAddresses = 200;
 
 const kOptions = { html: false, typographer: false, maxNesting: 40 };  // the types forget maxNesting
 const parser = new MarkdownIt(kOptions);
+formulas(parser);
 parser.linkify.set({ fuzzyLink: false, fuzzyEmail: false, fuzzyIP: false });
 parser.validateLink = (url) => safeHref(url) !== null;
 
@@ -50,7 +54,40 @@ export function safeHref(url: string): string | null {
 }
 
 export function parseMarkdown(source: string): Block[] {
-  if (source.length > kMaxMarkdown) return [{ source, nodes: [{ kind: 'code', text: source, language: '' }] }];
+  if (source.length > kMaxMarkdown) return plain(source);
+  return parse(source, 0);
+}
+
+// Parses a text of which `before` was the beginning. What came before the last two blocks is taken over: an arriving answer
+// costs what it grows by, not what it has become. A text that names links is read anew, since they may be named anywhere.
+export function parseGrown(source: string, before: Parsed | null): Parsed {
+  if (source.length > kMaxMarkdown) return { source, blocks: plain(source) };
+  const stable = before && !/^\s{0,3}\[[^\]]+\]:/m.test(source) ? before.blocks.slice(0, -2) : [];
+  const line = before?.blocks[stable.length]?.line ?? 0;
+  const start = offsetOf(source, line);
+  if (!before || stable.length === 0 || before.source.slice(0, start) !== source.slice(0, start)) return { source, blocks: parse(source, 0) };
+  return { source, blocks: [...stable, ...parse(source.slice(start), line)] };
+}
+
+export interface Parsed {
+  source: string;
+  blocks: Block[];
+}
+
+function plain(source: string): Block[] {
+  return [{ source, nodes: [{ kind: 'code', text: source, language: '' }], line: 0 }];
+}
+
+function offsetOf(source: string, line: number): number {
+  let at = 0;
+  for (let i = 0; i < line; i++) {
+    at = source.indexOf('\n', at) + 1;
+    if (at === 0) return source.length;
+  }
+  return at;
+}
+
+function parse(source: string, firstLine: number): Block[] {
   const lines = source.split('\n');
   const blocks: Block[] = [];
   let from = 0;
@@ -61,7 +98,7 @@ export function parseMarkdown(source: string): Block[] {
     depth += tokens[i]!.nesting;
     if (depth > 0) continue;
     const [start, end] = tokens[from]!.map ?? [0, lines.length];
-    blocks.push({ source: lines.slice(start, end).join('\n'), nodes: treeOf(tokens.slice(from, i + 1)) });
+    blocks.push({ source: lines.slice(start, end).join('\n'), nodes: treeOf(tokens.slice(from, i + 1)), line: firstLine + start });
     from = i + 1;
   }
   return blocks;
@@ -113,6 +150,7 @@ function leaf(token: Token): Node[] {
     case 'code_inline': return [{ kind: 'inline-code', text: token.content }];
     case 'code_block': return [{ kind: 'code', text: token.content, language: '' }];
     case 'fence': return [{ kind: 'code', text: token.content, language: token.info.trim().split(/\s/, 1)[0]!.slice(0, 24) }];
+    case 'formula': return [{ kind: 'formula', tex: token.content, display: (token.meta as { display: boolean }).display }];
     case 'image': {
       const href = safeHref(String(token.attrGet('src') ?? ''));
       return href === null ? [{ kind: 'text', text: token.content }] : [{ kind: 'image', href, alt: token.content }];
@@ -127,6 +165,7 @@ export function plainText(nodes: readonly Node[]): string {
     switch (node.kind) {
       case 'text': return node.text;
       case 'inline-code': return node.text;
+      case 'formula': return node.tex;
       case 'code': return ' Code block. ';
       case 'break': case 'rule': return '\n';
       case 'image': return node.alt;

@@ -89,6 +89,7 @@ function closeInline(lines: string[]): string[] {
     }
   }
   if (!marks.some((m) => m.startsWith('`'))) {
+    text = withoutOpenFormula(text);
     const link = /!?\[[^\]\n]*(\](\([^()\s]*(\s[^()]*)?)?)?$/.exec(text);
     if (link) text = text.slice(0, link.index) + (link[0].startsWith('!') ? '' : (/^\[([^\]]*)/.exec(link[0])?.[1] ?? ''));
   }
@@ -98,6 +99,19 @@ function closeInline(lines: string[]): string[] {
     text = trimmed.endsWith(mark) ? trimmed.slice(0, -mark.length) : trimmed + mark;
   }
   return [...head, ...text.split('\n')];
+}
+
+// A formula is shown as a whole. What a dollar begins is one only if it closes, so a price is held back for a few words at most.
+function withoutOpenFormula(text: string): string {
+  const open = /(\$\$(?!\$)(?:(?!\$\$)[^])*|\\\[(?:(?!\\\])[^])*|\\\((?:(?!\\\))[^])*)$/.exec(withoutFormulas(text));
+  if (open) return text.slice(0, open.index);
+  const dollar = /(?<![\\$\w])\$(?![\s\d$])[^$\n]{0,60}$|\\$/.exec(withoutFormulas(text));
+  return dollar ? text.slice(0, dollar.index) : text;
+}
+
+// Complete formulas, replaced by as many other characters.
+function withoutFormulas(text: string): string {
+  return text.replace(/\$\$[^]+?\$\$|\\\[[^]+?\\\]|\\\([^]+?\\\)|(?<![\\$])\$(?![\s$])[^$\n]*?[^\s$\\]\$(?!\d)/g, (formula) => 'x'.repeat(formula.length));
 }
 
 // Whether a mark can open something here: what follows is not white space, or has not arrived.

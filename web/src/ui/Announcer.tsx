@@ -1,5 +1,5 @@
 import { useEffect, useMemo, useRef, useState } from 'react';
-import { parseMarkdown, plainText } from '../markdown/parse';
+import { parseGrown, plainText, type Parsed } from '../markdown/parse';
 import { settle } from '../markdown/settle';
 import type { Message } from '../chat/types';
 import { text } from '../text';
@@ -10,9 +10,11 @@ export function Announcer({ message }: { message: Message | null }) {
   const [said, setSaid] = useState<{ key: number; words: string }[]>([]);
   const heard = useRef({ id: '', upTo: 0, lines: 0 });
   const arriving = message?.state === 'streaming';
+  const parsed = useRef<Parsed | null>(null);
   const words = useMemo(() => {
     if (!message) return '';
-    return parseMarkdown(arriving ? settle(message.content) : message.content).map((b) => plainText(b.nodes)).join('\n').trimEnd();
+    parsed.current = parseGrown(arriving ? settle(message.content) : message.content, parsed.current);
+    return parsed.current.blocks.map((b) => plainText(b.nodes)).join('\n').trimEnd();
   }, [message, arriving]);
 
   useEffect(() => {

@@ -1,5 +1,6 @@
 import { useId, useState } from 'react';
 import { addressFrom } from '../chat/connection';
+import { isSite, kLocalAddress } from '../site';
 import { text } from '../text';
 import { useChatState, useStore } from './hooks';
 
@@ -9,7 +10,7 @@ export function Connect() {
   const { link } = useChatState();
   const { server, wantsKey, ownServer } = store.connection;
   const own = wantsKey || ownServer ? location.origin : '';
-  const [address, setAddress] = useState(server.address || own);
+  const [address, setAddress] = useState(server.address === kLocalAddress ? '' : server.address || own);
   const [key, setKey] = useState(server.key);
   const [wrong, setWrong] = useState<string | null>(null);
   const id = useId();
@@ -40,6 +41,9 @@ export function Connect() {
       <input id={`${id}key`} type="password" autoComplete="off" value={key} placeholder={text.keyHint} onChange={(event) => setKey(event.target.value)} />
       {problem && <p className="wrong" id={`${id}wrong`} role="alert">{problem}</p>}
       <button type="submit" className="button button-main">{text.connect}</button>
+      {isSite && (
+        <button type="button" className="button button-quiet" onClick={() => void store.useServer({ address: kLocalAddress, key: '' })}>{text.useBrowser}</button>
+      )}
     </form>
   );
 }

@@ -12,7 +12,7 @@ export function CopyButton({ text, label }: { text: string; label: string }) {
   return <IconButton icon={done ? 'check' : 'copy'} label={done ? words.copied : label} onClick={() => void copy(text).then(setDone)} />;
 }
 
-async function copy(text: string): Promise<boolean> {
+export async function copy(text: string): Promise<boolean> {
   try {
     await navigator.clipboard.writeText(text);
     return true;

@@ -1,37 +1,49 @@
-import { memo, useEffect, useId, useState, type ReactNode } from 'react';
-import type { ModelInfo } from '../engine/engine';
-import { isDefault, kDefaults, kNumberSettings, type NumberSetting, type Settings } from '../chat/settings';
-import { text } from '../text';
-import { useBorrowedFocus, useGrowingField, useStore } from './hooks';
+import { useEffect, useId, useState, type ReactNode } from 'react';
+import { kDefaults, kNumberSettings, type NumberSetting, type Settings } from '../chat/settings';
+import type { Scope } from '../chat/store';
+import { kLanguages, language, text, type Language } from '../text';
+import { useBorrowedFocus, useChatState, useGrowingField, useStore } from './hooks';
 import { IconButton } from './icons';
+import { ModelsHere } from './ModelsHere';
 
-interface PanelProps {
-  settings: Settings;
-  models: readonly ModelInfo[];
-  address: string;
-  onClose: () => void;
+// What a setting is, in the scope that the panel shows.
+interface Shown {
+  settings: Settings;              // in force
+  fallback: Settings;              // what a reset gives
+  changed: (key: keyof Settings) => boolean;
+  scope: Scope;
 }
 
-export const SettingsPanel = memo(function SettingsPanel({ settings, models, address, onClose }: PanelProps) {
+export function SettingsPanel({ onClose, onLanguage }: { onClose: () => void; onLanguage: (language: Language) => void }) {
   const store = useStore();
-  const plain = kNumberSettings.filter((s) => !s.advanced);
-  const advanced = kNumberSettings.filter((s) => s.advanced);
-  const advancedChanged = advanced.some((s) => !isDefault(settings, s.key));
+  const state = useChatState();
+  const [scope, setScope] = useState<Scope>(() => (Object.keys(store.ownSettings()).length > 0 ? 'chat' : 'all'));
   const place = useBorrowedFocus<HTMLElement>(true);
+  const own = store.ownSettings();
+  const { address } = store.connection.server;
+  const shown: Shown = scope === 'chat'
+    ? { settings: store.settings(), fallback: state.settings, changed: (key) => own[key] !== undefined, scope }
+    : { settings: state.settings, fallback: kDefaults, changed: (key) => state.settings[key] !== kDefaults[key], scope };
+  const number = (spec: NumberSetting): ReactNode => <NumberField key={`${scope}${spec.key}`} spec={spec} shown={shown} />;
+  const advanced = kNumberSettings.filter((s) => s.advanced);
   return (
     <aside className="panel" aria-label={text.settings} ref={place} tabIndex={-1}>
       <div className="panel-head">
         <h2>{text.settings}</h2>
-        <button type="button" className="button button-quiet" onClick={() => store.resetSettings()}>{text.resetAll}</button>
+        <button type="button" className="button button-quiet" onClick={() => store.resetSettings(scope)}>{text.resetAll}</button>
         <IconButton icon="cross" label={text.close} onClick={onClose} />
       </div>
-      <ModelSetting settings={settings} models={models} />
-      {plain.map((spec) => <NumberField key={spec.key} spec={spec} value={settings[spec.key]} />)}
-      <SystemField value={settings.system} />
-      <details className="advanced" open={advancedChanged || undefined}>
+      <ScopeSwitch scope={scope} onScope={setScope} />
+      <ModelSetting shown={shown} />
+      <ModelsHere />
+      {kNumberSettings.filter((s) => !s.advanced).map(number)}
+      <SystemField key={scope} shown={shown} />
+      <details className="advanced" open={advanced.some((s) => shown.changed(s.key)) || undefined}>
         <summary>{text.advanced}</summary>
-        {advanced.map((spec) => <NumberField key={spec.key} spec={spec} value={settings[spec.key]} />)}
+        {advanced.map(number)}
+        <ProbabilitiesSetting shown={shown} />
       </details>
+      <LanguageSetting onLanguage={onLanguage} />
       <div className="setting">
         <div className="setting-head"><span className="setting-name">{text.server}</span>
           <button type="button" className="button button-quiet" onClick={() => { store.connection.ask(); onClose(); }}>{text.changeServer}</button></div>
@@ -39,35 +51,89 @@ export const SettingsPanel = memo(function SettingsPanel({ settings, models, add
       </div>
     </aside>
   );
-});
+}
 
-function ModelSetting({ settings, models }: { settings: Settings; models: readonly ModelInfo[] }) {
+function ScopeSwitch({ scope, onScope }: { scope: Scope; onScope: (scope: Scope) => void }) {
+  const name = useId();
+  return (
+    <fieldset className="scope">
+      <legend className="unseen">{text.scope.label}</legend>
+      {(['all', 'chat'] as const).map((value) => (
+        <label key={value}>
+          <input type="radio" name={name} checked={scope === value} onChange={() => onScope(value)} />
+          <span>{text.scope[value]}</span>
+        </label>
+      ))}
+    </fieldset>
+  );
+}
+
+function ModelSetting({ shown }: { shown: Shown }) {
   const store = useStore();
-  const model = store.model();
+  const { models } = useChatState();
+  const model = models.find((m) => m.id === shown.settings.model) ?? models[0];
   const id = useId();
   const facts = model && [model.sizeBytes && text.bytes(model.sizeBytes), model.nParams && text.parameters(model.nParams),
     model.contextLength && text.context(model.contextLength)].filter(Boolean).join(' · ');
   return (
+    <>
+      <div className="setting">
+        <div className="setting-head"><label className="setting-name" htmlFor={id}>{text.model}</label></div>
+        <select id={id} value={model?.id ?? ''} disabled={models.length < 2} onChange={(event) => store.change('model', event.target.value, shown.scope)}>
+          {models.length === 0 && <option value="">{shown.settings.model || text.noModel}</option>}
+          {models.map((m) => <option key={m.id} value={m.id}>{m.id}</option>)}
+        </select>
+        <p className="setting-says">{model?.description ?? text.modelSays}{facts ? ` ${facts}.` : ''}</p>
+      </div>
+      {models.length > 1 && (
+        <Setting shown={shown} name="compare" id={`${id}two`} label={text.compare} says={text.compareSays} fallback={text.compareNone}>
+          <select id={`${id}two`} value={shown.settings.compare} onChange={(event) => store.change('compare', event.target.value, shown.scope)}>
+            <option value="">{text.compareNone}</option>
+            {models.filter((m) => m.id !== model?.id).map((m) => <option key={m.id} value={m.id}>{m.id}</option>)}
+          </select>
+        </Setting>
+      )}
+    </>
+  );
+}
+
+function ProbabilitiesSetting({ shown }: { shown: Shown }) {
+  const store = useStore();
+  const id = useId();
+  return (
+    <div className="setting setting-switch">
+      <label className="setting-name" htmlFor={id}>
+        <input id={id} type="checkbox" checked={shown.settings.logprobs} aria-describedby={`${id}says`} onChange={(event) => store.change('logprobs', event.target.checked, shown.scope)} />
+        {text.logprobs}
+      </label>
+      <p className="setting-says" id={`${id}says`}>{text.logprobsSays}</p>
+    </div>
+  );
+}
+
+function LanguageSetting({ onLanguage }: { onLanguage: (language: Language) => void }) {
+  const id = useId();
+  return (
     <div className="setting">
-      <div className="setting-head"><label className="setting-name" htmlFor={id}>{text.model}</label></div>
-      <select id={id} value={model?.id ?? ''} disabled={models.length < 2} onChange={(event) => store.change('model', event.target.value)}>
-        {models.length === 0 && <option value="">{settings.model || text.noModel}</option>}
-        {models.map((m) => <option key={m.id} value={m.id}>{m.id}</option>)}
+      <div className="setting-head"><label className="setting-name" htmlFor={id}>{text.language}</label></div>
+      <select id={id} value={language} onChange={(event) => onLanguage(event.target.value as Language)}>
+        {kLanguages.map(([code, name]) => <option key={code} value={code} lang={code}>{name}</option>)}
       </select>
-      <p className="setting-says">{model?.description ?? text.modelSays}{facts ? ` ${facts}.` : ''}</p>
     </div>
   );
 }
 
 // One setting: its name, a mark and a reset where it differs from the default, and the sentence about it.
-function Setting(props: { id: string; label: string; says: string; changed: boolean; fallback: string; onReset: () => void; children: ReactNode }) {
-  const { id, label, says, changed, fallback, onReset, children } = props;
+function Setting(props: { shown: Shown; name: keyof Settings; id: string; label: string; says: string; fallback: string; children: ReactNode }) {
+  const store = useStore();
+  const { shown, name, id, label, says, fallback, children } = props;
+  const changed = shown.changed(name);
   return (
     <div className={changed ? 'setting setting-changed' : 'setting'}>
       <div className="setting-head">
         <label className="setting-name" htmlFor={id}>{label}</label>
         {changed && <span className="setting-mark">{text.changed}</span>}
-        {changed && <button type="button" className="button button-quiet" aria-label={`${text.reset}: ${label}`} onClick={onReset}>{text.reset}</button>}
+        {changed && <button type="button" className="button button-quiet" aria-label={`${text.reset}: ${label}`} onClick={() => store.reset(name, shown.scope)}>{text.reset}</button>}
         <span className="setting-default">{text.default(fallback)}</span>
       </div>
       {children}
@@ -76,45 +142,45 @@ function Setting(props: { id: string; label: string; says: string; changed: bool
   );
 }
 
-function NumberField({ spec, value }: { spec: NumberSetting; value: number | null }) {
+function NumberField({ spec, shown }: { spec: NumberSetting; shown: Shown }) {
   const store = useStore();
   const id = useId();
-  const fallback = kDefaults[spec.key];
-  const isEmpty = value === null || (spec.empty !== undefined && value === fallback);
-  const shown = isEmpty ? '' : String(value);
-  const [typed, setTyped] = useState(shown);
-  useEffect(() => setTyped(shown), [shown]);
+  const { label, says, empty } = text.numbers[spec.key];
+  const value = shown.settings[spec.key];
+  const words = (n: number | null): string => (n === null || (empty !== '' && n === kDefaults[spec.key]) ? '' : String(n));
+  const inField = words(value);
+  const [typed, setTyped] = useState(inField);
+  useEffect(() => setTyped(inField), [inField]);
 
   const take = (raw: string): void => {
     setTyped(raw);
     const number = Number(raw);
-    if (raw.trim() === '') store.change(spec.key, fallback as never);
-    else if (number >= spec.min && number <= spec.max && (spec.step < 1 || Number.isInteger(number))) store.change(spec.key, number as never);
+    if (raw.trim() === '') store.change(spec.key, kDefaults[spec.key] as never, shown.scope);
+    else if (number >= spec.min && number <= spec.max && (spec.step < 1 || Number.isInteger(number))) store.change(spec.key, number as never, shown.scope);
   };
 
   return (
-    <Setting id={id} label={spec.label} says={spec.says} changed={value !== fallback}
-      fallback={spec.empty === undefined ? String(fallback) : text.empty} onReset={() => store.change(spec.key, fallback as never)}>
+    <Setting shown={shown} name={spec.key} id={id} label={label} says={says} fallback={words(shown.fallback[spec.key]) || text.empty}>
       <div className="number">
         {spec.slider && (
-          <input type="range" min={spec.min} max={spec.max} step={spec.step} value={value ?? spec.min} aria-label={spec.label}
+          <input type="range" min={spec.min} max={spec.max} step={spec.step} value={value ?? spec.min} aria-label={label}
             onChange={(event) => take(event.target.value)} />
         )}
-        <input id={id} type="number" min={spec.min} max={spec.max} step={spec.step} value={typed} placeholder={spec.empty} inputMode="decimal"
-          aria-describedby={`${id}says`} onChange={(event) => take(event.target.value)} onBlur={() => setTyped(shown)} />
+        <input id={id} type="number" min={spec.min} max={spec.max} step={spec.step} value={typed} placeholder={empty} inputMode="decimal"
+          aria-describedby={`${id}says`} onChange={(event) => take(event.target.value)} onBlur={() => setTyped(inField)} />
       </div>
     </Setting>
   );
 }
 
-function SystemField({ value }: { value: string }) {
+function SystemField({ shown }: { shown: Shown }) {
   const store = useStore();
   const id = useId();
+  const value = shown.settings.system;
   const field = useGrowingField(value);
   return (
-    <Setting id={id} label={text.system} says={text.systemSays} changed={value !== kDefaults.system} fallback={text.empty}
-      onReset={() => store.change('system', kDefaults.system)}>
-      <textarea id={id} ref={field} rows={2} value={value} dir="auto" aria-describedby={`${id}says`} onChange={(event) => store.change('system', event.target.value)} />
+    <Setting shown={shown} name="system" id={id} label={text.system} says={text.systemSays} fallback={shown.fallback.system.slice(0, 24) || text.empty}>
+      <textarea id={id} ref={field} rows={2} value={value} dir="auto" aria-describedby={`${id}says`} onChange={(event) => store.change('system', event.target.value, shown.scope)} />
     </Setting>
   );
 }

@@ -1,25 +1,33 @@
-import { memo, useState, type KeyboardEvent, type RefObject } from 'react';
+import { memo, useCallback, useEffect, useMemo, useRef, useState, type KeyboardEvent, type RefObject } from 'react';
 import type { Chat } from '../chat/types';
 import { text } from '../text';
+import { copy } from './CopyButton';
+import { markdownOf, pickFiles, saveJson, saveMarkdown } from './files';
 import { useBorrowedFocus, useStore } from './hooks';
 import { Icon, IconButton } from './icons';
+import { Menu } from './Menu';
+import { useWindow } from './useWindow';
 
 interface SidebarProps {
   chats: readonly Chat[];
+  busy: string;     // ids of the chats in which an answer arrives
   currentId: string | null;
   covers: boolean;  // it lies over the chat, as a sheet
   search: RefObject<HTMLInputElement | null>;
   onOpen: (id: string | null) => void;
   onKeys: () => void;
+  onRuns: () => void;
   onClose: () => void;
+  onRead: (file: File) => void;
+  onNotice: (notice: string) => void;
 }
 
-export const Sidebar = memo(function Sidebar({ chats, currentId, covers, search, onOpen, onKeys, onClose }: SidebarProps) {
+export const Sidebar = memo(function Sidebar(props: SidebarProps) {
+  const { chats, currentId, covers, search, onOpen, onKeys, onRuns, onClose, onRead } = props;
+  const store = useStore();
   const [wanted, setWanted] = useState('');
-  const [renaming, setRenaming] = useState<string | null>(null);
   const place = useBorrowedFocus<HTMLElement>(covers);
-  const needle = wanted.trim().toLowerCase();
-  const found = needle === '' ? chats : chats.filter((c) => c.title.toLowerCase().includes(needle));
+  const { found, lines } = useFound(chats, wanted.trim());
 
   const onSearchKey = (event: KeyboardEvent): void => {
     if (event.key !== 'Enter' || !found[0]) return;
@@ -36,30 +44,75 @@ export const Sidebar = memo(function Sidebar({ chats, currentId, covers, search,
       </div>
       <input ref={search} className="find" type="search" placeholder={text.findChats} aria-label={text.findChats} value={wanted}
         onChange={(event) => setWanted(event.target.value)} onKeyDown={onSearchKey} />
-      {found.length === 0 ? <p className="sidebar-note">{needle === '' ? text.noChats : text.noneFound}</p> : (
-        <ul className="chat-list">
-          {found.map((chat) => (
-            <li key={chat.id} className={chat.id === currentId ? 'chat-row current' : 'chat-row'}>
-              {renaming === chat.id
-                ? <RenameField chat={chat} onDone={() => setRenaming(null)} />
-                : <Row chat={chat} current={chat.id === currentId} onOpen={onOpen} onRename={setRenaming} />}
-            </li>
-          ))}
-        </ul>
-      )}
-      <button type="button" className="keys-button" onClick={onKeys}><kbd>?</kbd>{text.shortcuts}</button>
+      {found.length === 0
+        ? <p className="sidebar-note">{wanted.trim() === '' ? text.noChats : text.noneFound}</p>
+        : <ChatList {...props} chats={found} lines={lines} currentId={currentId} />}
+      <div className="sidebar-foot">
+        <button type="button" className="keys-button" onClick={onKeys}><kbd>?</kbd>{text.shortcuts}</button>
+        <Menu label={text.more} icon="more" items={[
+          { label: text.readFile, icon: 'up', onSelect: () => pickFiles('.json,application/json', false, (files) => files[0] && onRead(files[0])) },
+          { label: text.saveAll, icon: 'down', onSelect: () => void saveJson(store) },
+          ...(store.connection.engine.runs ? [{ label: text.runs.title, icon: 'curve' as const, onSelect: onRuns }] : []),
+        ]} />
+      </div>
     </nav>
   );
 });
 
-function Row({ chat, current, onOpen, onRename }: { chat: Chat; current: boolean; onOpen: (id: string) => void; onRename: (id: string) => void }) {
+const kRowHeight = 40;
+const kLineHeight = 20;
+const never = (): boolean => false;
+
+function ChatList(props: SidebarProps & { lines: ReadonlyMap<string, string> }) {
+  const { chats, lines, busy, currentId, onOpen, onNotice } = props;
+  const [renaming, setRenaming] = useState<string | null>(null);
+  const view = useRef<HTMLDivElement>(null);
+  const ids = useMemo(() => chats.map((c) => c.id), [chats]);
+  const rows = useWindow(view, ids, useCallback(() => kRowHeight + (lines.size > 0 ? kLineHeight : 0), [lines]), never);
+  return (
+    <div className="chat-view" ref={view}>
+      <ul className="chat-list" style={{ paddingTop: rows.before, paddingBottom: rows.after }}>
+        {chats.slice(rows.from, rows.to).map((chat) => (
+          <li key={chat.id} data-row={chat.id} ref={rows.row(chat.id)} className={chat.id === currentId ? 'chat-row current' : 'chat-row'}>
+            {renaming === chat.id
+              ? <RenameField chat={chat} onDone={() => setRenaming(null)} />
+              : <Row chat={chat} line={lines.get(chat.id)} busy={busy.includes(chat.id)} current={chat.id === currentId} onOpen={onOpen} onRename={setRenaming} onNotice={onNotice} />}
+          </li>
+        ))}
+      </ul>
+    </div>
+  );
+}
+
+interface RowProps {
+  chat: Chat;
+  line: string | undefined;
+  busy: boolean;
+  current: boolean;
+  onOpen: (id: string) => void;
+  onRename: (id: string) => void;
+  onNotice: (notice: string) => void;
+}
+
+function Row({ chat, line, busy, current, onOpen, onRename, onNotice }: RowProps) {
   const store = useStore();
   return (
     <>
-      <button type="button" className="chat-title" dir="auto" aria-current={current ? 'page' : undefined} onClick={() => onOpen(chat.id)}>{chat.title}</button>
+      <button type="button" className="chat-title" aria-current={current ? 'page' : undefined} onClick={() => onOpen(chat.id)}>
+        <span className="chat-name" dir="auto">{chat.title}</span>
+        {chat.pinned && <span className="chat-mark" role="img" aria-label={text.pinned}><Icon name="pin" /></span>}
+        {busy && <span className="chat-busy" role="img" aria-label={text.arriving} />}
+        {line !== undefined && <span className="chat-line" dir="auto">{line}</span>}
+      </button>
       <span className="row-buttons">
-        <IconButton icon="pencil" label={`${text.rename}: ${chat.title}`} onClick={() => onRename(chat.id)} />
-        <IconButton icon="bin" label={`${text.remove}: ${chat.title}`} onClick={() => store.remove(chat.id)} />
+        <Menu label={`${text.more}: ${chat.title}`} icon="more" items={[
+          { label: text.rename, icon: 'pencil', onSelect: () => onRename(chat.id) },
+          { label: chat.pinned ? text.unpin : text.pin, icon: 'pin', onSelect: () => store.pin(chat.id, !chat.pinned) },
+          { label: text.copyChat, icon: 'copy', onSelect: () => void markdownOf(store, chat).then(copy).then((done) => done && onNotice(text.copied)) },
+          { label: text.saveMarkdown, icon: 'down', onSelect: () => void saveMarkdown(store, chat) },
+          { label: text.saveJson, icon: 'down', onSelect: () => void saveJson(store, chat) },
+          { label: text.remove, icon: 'bin', onSelect: () => store.remove(chat.id) },
+        ]} />
       </span>
     </>
   );
@@ -83,6 +136,40 @@ function RenameField({ chat, onDone }: { chat: Chat; onDone: () => void }) {
         }
       }} />
   );
+}
+
+const kFindMs = 150;
+const kAround = 32;  // characters of a found line before the words
+
+// Chats whose title or messages have the words, and for each the line that has them.
+function useFound(chats: readonly Chat[], wanted: string): { found: readonly Chat[]; lines: ReadonlyMap<string, string> } {
+  const store = useStore();
+  const [lines, setLines] = useState<{ of: string; lines: ReadonlyMap<string, string> }>({ of: '', lines: new Map() });
+  useEffect(() => {
+    if (wanted === '') return;
+    let current = true;
+    const timer = setTimeout(() => {
+      void store.archive.find(wanted).then((messages) => {
+        if (current) setLines({ of: wanted, lines: new Map([...messages].map(([id, m]) => [id, around(m.content, wanted)])) });
+      }, () => undefined);
+    }, kFindMs);
+    return () => {
+      current = false;
+      clearTimeout(timer);
+    };
+  }, [wanted, store, chats.length]);
+  return useMemo(() => {
+    if (wanted === '') return { found: chats, lines: new Map() };
+    const needle = wanted.toLowerCase();
+    const known = needle.startsWith(lines.of.toLowerCase()) && lines.of !== '' ? lines.lines : new Map<string, string>();
+    return { found: chats.filter((c) => c.title.toLowerCase().includes(needle) || known.has(c.id)), lines: known };
+  }, [chats, wanted, lines]);
+}
+
+function around(content: string, wanted: string): string {
+  const at = content.toLowerCase().indexOf(wanted.toLowerCase());
+  const from = Math.max(0, at - kAround);
+  return (from > 0 ? '…' : '') + content.slice(from, from + 200).replace(/\s+/g, ' ');
 }
 
 // ↑ and ↓ walk from the search field through the titles.

@@ -11,7 +11,7 @@ export const Thoughts = memo(function Thoughts({ thought, ms }: { thought: strin
   const now = useSeconds(thinking, clock);
   return (
     <details className="thoughts">
-      <summary>{thinking ? text.thinking(now - since.current) : text.thought(ms)}</summary>
+      <summary>{thinking ? text.thinking(Math.floor((now - since.current) / 1000)) : text.thought(Math.round(ms / 1000))}</summary>
       <div className="thoughts-text" dir="auto">{thought.trim()}</div>
     </details>
   );

@@ -5,11 +5,12 @@ import { Markdown } from '../markdown/Markdown';
 import { text } from '../text';
 import { CopyButton } from './CopyButton';
 import { useGrowingField, useStore } from './hooks';
-import { IconButton } from './icons';
+import { Icon, IconButton } from './icons';
 import { Owl } from './Owl';
 import { Thoughts } from './Thoughts';
+import { TokensView } from './TokensView';
 
-interface TurnProps {
+export interface TurnProps {
   message: Message;
   siblings: string;    // ids, joined, so that equal lists compare equal
   editing: boolean;
@@ -38,7 +39,13 @@ function Question({ message, siblings, editing, onEdit, busy }: TurnProps) {
   }
   return (
     <article className="turn question" aria-label={text.you}>
-      <div className="bubble" dir="auto">{message.content}</div>
+      {message.files?.map((file, i) => (
+        <details key={i} className="sent-file">
+          <summary><Icon name="file" /><span>{file.name}</span><span className="sent-size">{text.bytes(file.text.length)}</span></summary>
+          <pre tabIndex={0} dir="auto">{file.text}</pre>
+        </details>
+      ))}
+      {message.content !== '' && <div className="bubble" dir="auto">{message.content}</div>}
       <div className="facts">
         <Branches id={message.id} siblings={siblings} busy={busy} />
         <CopyButton text={message.content} label={text.copy} />
@@ -80,19 +87,25 @@ function EditField({ initial, onSave, onCancel }: { initial: string; onSave: (te
 
 function AnswerView({ message, siblings, busy, last }: TurnProps) {
   const store = useStore();
+  const [tokens, setTokens] = useState(false);
   const arriving = message.state === 'streaming';
+  const said = message.content !== '';
   const nothingYet = arriving && message.content === '' && !message.thought;
   return (
     <article className="turn answer" aria-label={text.answer} aria-busy={arriving}>
       {message.thought && <Thoughts thought={message.thought} ms={message.thoughtMs} />}
       {nothingYet && <Owl eyes="blinking" size={24} label={text.answering} />}
-      {message.content !== '' && <div className="prose"><Markdown source={message.content} arriving={arriving} /></div>}
+      {said && (tokens && !arriving
+        ? <TokensView message={message} busy={busy} />
+        : <div className="prose"><Markdown source={message.content} arriving={arriving} /></div>)}
       <Outcome message={message} />
       {!arriving && message.state !== 'waiting' && (
         <div className={`facts ${last ? 'facts-last' : ''}`}>
           <Branches id={message.id} siblings={siblings} busy={busy} />
-          {message.content !== '' && <CopyButton text={message.content} label={text.copy} />}
+          {said && <CopyButton text={message.content} label={text.copy} />}
           <IconButton icon="again" label={text.regenerate} disabled={busy} onClick={() => store.regenerate(message.id)} />
+          {said && last && <IconButton icon="forward" label={text.goOn} disabled={busy} onClick={() => store.continue(message.id)} />}
+          {said && <IconButton icon="tokens" label={text.showTokens} pressed={tokens} onClick={() => setTokens(!tokens)} />}
           {message.stats && <span className="numbers">{statsLine(message.stats)}</span>}
         </div>
       )}

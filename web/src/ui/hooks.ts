@@ -67,3 +67,36 @@ export function useBorrowedFocus<T extends HTMLElement>(borrow: boolean): React.
   }, [borrow]);
   return place;
 }
+
+// Files dropped anywhere on the page; returns whether some are held over it.
+export function useDroppedFiles(onFiles: (files: File[]) => unknown): boolean {
+  const [over, setOver] = useState(false);
+  const latest = useRef(onFiles);
+  latest.current = onFiles;
+  useEffect(() => {
+    const has = (event: DragEvent): boolean => event.dataTransfer?.types.includes('Files') ?? false;
+    const onOver = (event: DragEvent): void => {
+      if (!has(event)) return;
+      event.preventDefault();
+      setOver(true);
+    };
+    const onLeave = (event: DragEvent): void => {
+      if (event.relatedTarget === null) setOver(false);
+    };
+    const onDrop = (event: DragEvent): void => {
+      if (!has(event)) return;
+      event.preventDefault();
+      setOver(false);
+      latest.current([...event.dataTransfer!.files]);
+    };
+    window.addEventListener('dragover', onOver);
+    window.addEventListener('dragleave', onLeave);
+    window.addEventListener('drop', onDrop);
+    return () => {
+      window.removeEventListener('dragover', onOver);
+      window.removeEventListener('dragleave', onLeave);
+      window.removeEventListener('drop', onDrop);
+    };
+  }, []);
+  return over;
+}

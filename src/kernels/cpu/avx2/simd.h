@@ -3,9 +3,9 @@
 
 #include <immintrin.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <cstring>
-#include <type_traits>
 
 #include "kernels/cpu/quantized_row.h"
 #include "quant/blocks.h"
@@ -71,6 +71,13 @@ struct Avx2 {
   static F widen(__m128i x, BFloatTag) { return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(x), 16)); }
   template <class Tag>
   static F load(const uint16_t* p, Tag tag) { return widen(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)), tag); }
+  static F load(const int8_t* p) {
+    return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p))));
+  }
+  static F set1(uint16_t x, HalfTag) { return _mm256_cvtph_ps(_mm_set1_epi16(static_cast<int16_t>(x))); }
+  static void store(uint16_t* p, F x, HalfTag) {
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm256_cvtps_ph(x, _MM_FROUND_TO_NEAREST_INT));
+  }
   template <class Tag>
   static F load_partial(const uint16_t* p, int64_t n, Tag tag) {
     uint16_t padded[kLanes] = {};
@@ -78,23 +85,15 @@ struct Avx2 {
     return load(padded, tag);
   }
 
-  // 32 codes of each of 8 weight rows; quads[j] holds codes 4j … 4j + 3 of row i in its lane i. Codes of 8 bits stay signed,
-  // those of 4 bits come plus 8.
-  template <class Block>
-  struct Codes {
-    static constexpr int32_t kOffset = std::is_same_v<Block, BlockQ8_0> ? 0 : 8;
-    __m256i quads[8];
-    F scale;
-  };
-  template <class Rows>
-  static F scales(const Rows& w) {
-    const auto d = [&w](int i) { return static_cast<short>(w[i].d); };
-    return _mm256_cvtph_ps(_mm_setr_epi16(d(0), d(1), d(2), d(3), d(4), d(5), d(6), d(7)));
-  }
+  // Block formats; see block_codes.h and code_panel.h.
+  using Quad = __m256i;
+  static constexpr int32_t kSignedOffset = 0;
+  static constexpr int64_t kProductRows = 6;
+
   static __m128i load16(const void* p) { return _mm_loadu_si128(static_cast<const __m128i*>(p)); }
   static __m256i load32(const void* p) { return _mm256_loadu_si256(static_cast<const __m256i*>(p)); }
   // Four vectors with a row in each 128-bit lane: out[j] gets the 32-bit columns j, in each lane four rows.
-  static void turn_lanes(const __m256i* in, __m256i* out) {
+  [[gnu::always_inline]] static void turn_lanes(const __m256i* in, __m256i* out) {
     const __m256i low01 = _mm256_unpacklo_epi32(in[0], in[1]), low23 = _mm256_unpacklo_epi32(in[2], in[3]);
     const __m256i high01 = _mm256_unpackhi_epi32(in[0], in[1]), high23 = _mm256_unpackhi_epi32(in[2], in[3]);
     out[0] = _mm256_unpacklo_epi64(low01, low23);
@@ -102,60 +101,106 @@ struct Avx2 {
     out[2] = _mm256_unpacklo_epi64(high01, high23);
     out[3] = _mm256_unpackhi_epi64(high01, high23);
   }
-  template <class Rows>
-    requires std::is_same_v<typename Rows::Block, BlockQ8_0>
-  static Codes<BlockQ8_0> turn(const Rows& w) {
-    Codes<BlockQ8_0> codes;
-    __m256i halves[2][4];  // rows 0–3, columns 0–3 and 4–7; the same of rows 4–7
-    for (int h = 0; h < 2; ++h) {
-      __m256i rows[4];
-      for (int i = 0; i < 4; ++i) rows[i] = load32(w[4 * h + i].q);
-      turn_lanes(rows, halves[h]);
-    }
-    for (int j = 0; j < 4; ++j) {
-      codes.quads[j] = _mm256_permute2x128_si256(halves[0][j], halves[1][j], 0x20);
-      codes.quads[j + 4] = _mm256_permute2x128_si256(halves[0][j], halves[1][j], 0x31);
-    }
-    codes.scale = scales(w);
-    return codes;
+  template <class At>
+  [[gnu::always_inline]] static void turn16(const At& at, Quad* quads) {
+    __m256i pairs[4];
+    for (int i = 0; i < 4; ++i) pairs[i] = _mm256_inserti128_si256(_mm256_castsi128_si256(load16(at(i))), load16(at(i + 4)), 1);
+    turn_lanes(pairs, quads);
   }
-  template <class Rows>
-    requires std::is_same_v<typename Rows::Block, BlockQ4_0>
-  static Codes<BlockQ4_0> turn(const Rows& w) {
-    Codes<BlockQ4_0> codes;
-    __m256i pairs[4], columns[4];
-    for (int i = 0; i < 4; ++i) {
-      pairs[i] = _mm256_inserti128_si256(_mm256_castsi128_si256(load16(w[i].q)), load16(w[i + 4].q), 1);
+  template <class At>
+  [[gnu::always_inline]] static void turn32(const At& at, Quad* quads) {
+    for (int half = 0; half < 2; ++half) {
+      turn16([&](int i) { return reinterpret_cast<const char*>(at(i)) + 16 * half; }, quads + 4 * half);
     }
-    turn_lanes(pairs, columns);
-    const __m256i nibble = _mm256_set1_epi8(15);
-    for (int j = 0; j < 4; ++j) {
-      codes.quads[j] = _mm256_and_si256(columns[j], nibble);
-      codes.quads[j + 4] = _mm256_and_si256(_mm256_srli_epi16(columns[j], 4), nibble);
+  }
+  template <class At>
+  [[gnu::always_inline]] static Quad words(const At& at) {
+    int32_t word[8];
+    for (int i = 0; i < 8; ++i) std::memcpy(&word[i], at(i), 4);
+    return load32(word);
+  }
+  static Quad bits(Quad x, int shift, int mask) {
+    return _mm256_and_si256(_mm256_srl_epi16(x, _mm_cvtsi32_si128(shift)), _mm256_set1_epi8(static_cast<char>(mask)));
+  }
+  template <int kShift>
+  static Quad join(Quad low, Quad high) { return _mm256_or_si256(low, _mm256_slli_epi16(high, kShift)); }
+  static Quad look_up(const int8_t (&table)[16], Quad x) { return _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(load16(table)), x); }
+  static Quad from_signed(Quad codes) { return codes; }
+  template <int J>
+  static Quad spread(Quad words) {
+    constexpr int b = J / 2;
+    const __m256i its_byte = _mm256_broadcastsi128_si256(
+        _mm_setr_epi8(b, b, b, b, b + 4, b + 4, b + 4, b + 4, b + 8, b + 8, b + 8, b + 8, b + 12, b + 12, b + 12, b + 12));
+    const __m256i its_bit = _mm256_set1_epi32(J % 2 == 0 ? 0x08040201 : static_cast<int>(0x80402010));
+    const __m256i set = _mm256_and_si256(_mm256_shuffle_epi8(words, its_byte), its_bit);
+    return _mm256_and_si256(_mm256_cmpeq_epi8(set, its_bit), _mm256_set1_epi8(16));
+  }
+  static Quad byte_at(Quad x, int k) {
+    return _mm256_and_si256(_mm256_srl_epi32(x, _mm_cvtsi32_si128(8 * k)), _mm256_set1_epi32(255));
+  }
+  static Quad signed_byte_at(Quad x, int k) { return _mm256_srai_epi32(_mm256_sll_epi32(x, _mm_cvtsi32_si128(24 - 8 * k)), 24); }
+  static Quad plus(Quad ints, int n) { return _mm256_add_epi32(ints, _mm256_set1_epi32(n)); }
+  static F floats(Quad ints) { return _mm256_cvtepi32_ps(ints); }
+
+  template <class Codes>
+  struct Halves {};
+  template <class Codes>
+    requires(Codes::kKind == CodeKind::kHalves)
+  struct Halves<Codes> {
+    __m256i scales[2];  // s of both sixteens, twice in each lane
+    __m256i t;          // t of both
+    static __m256i pair(__m256i low, __m256i high) { return _mm256_blend_epi16(low, _mm256_slli_epi32(high, 16), 0xaa); }
+    void set(Quad s0, Quad s1) {
+      scales[0] = pair(s0, s0);
+      scales[1] = pair(s1, s1);
+      t = _mm256_mullo_epi16(pair(s0, s1), _mm256_set1_epi16(Codes::kOffset));
     }
-    codes.scale = scales(w);
-    return codes;
-  }
-  static __m256i quad_of(const QuantizedBlock& x, int j) {
-    int32_t quad;
-    std::memcpy(&quad, x.q + 4 * j, 4);
-    return _mm256_set1_epi32(quad);
-  }
-  // |w| · (x with w's sign): sums of two products stay below 2 · 128 · 127, inside 16 bits.
-  static F dots(const Codes<BlockQ8_0>& w, const QuantizedBlock& x) {
-    __m256i sum = _mm256_setzero_si256();
+    void set(Quad s0, Quad s1, Quad t0, Quad t1) {
+      set(s0, s1);
+      t = pair(t0, t1);
+    }
+    F offsets(const QuantizedBlock& x) const { return _mm256_cvtepi32_ps(_mm256_madd_epi16(t, _mm256_set1_epi32(x.start))); }
+  };
+
+  // out[r] = Σ q_w q_x over a run, exact, of R rows of activations. Products of unsigned codes of B bits by eight are summed in 16
+  // bits, as many as 2 (2^B − 1) 127 allows; those of eight bits by eight are |w| · (x with w's sign), two of which stay below
+  // 2 · 128 · 127.
+  template <class Codes, int64_t R>
+  [[gnu::always_inline]] static void products(const Quad* quads, const Halves<Codes>& halves, const QuantizedBlock* x, int64_t stride,
+                                              F (&out)[R]) {
+    constexpr bool kSigned = Codes::kKind == CodeKind::kSigned, kInHalves = Codes::kKind == CodeKind::kHalves;
+    constexpr int kTogether = Codes::kBits <= 4 ? 8 : Codes::kBits == 5 ? 4 : 2;
+    constexpr int kQuads = kSigned ? 1 : kInHalves ? std::min(4, kTogether) : kTogether;
+    __m256i pairs[R], sum[R];
+#pragma GCC unroll 16
     for (int j = 0; j < 8; ++j) {
-      const __m256i pairs = _mm256_maddubs_epi16(_mm256_abs_epi8(w.quads[j]), _mm256_sign_epi8(quad_of(x, j), w.quads[j]));
-      sum = _mm256_add_epi32(sum, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
+      const __m256i quad = quads[j], magnitude = kSigned ? _mm256_abs_epi8(quad) : quad;
+#pragma GCC unroll 16
+      for (int64_t r = 0; r < R; ++r) {
+        const __m256i four = four_of(x[r * stride], j);
+        const __m256i two = _mm256_maddubs_epi16(magnitude, kSigned ? _mm256_sign_epi8(four, quad) : four);
+        pairs[r] = j % kQuads == 0 ? two : _mm256_add_epi16(pairs[r], two);
+        if constexpr (!kSigned) now(pairs[r]);
+        if ((j + 1) % kQuads != 0) continue;
+        __m256i weight = _mm256_set1_epi16(1);
+        if constexpr (kInHalves) weight = halves.scales[j / 4];
+        const __m256i four_sums = _mm256_madd_epi16(pairs[r], weight);
+        sum[r] = j + 1 == kQuads ? four_sums : _mm256_add_epi32(sum[r], four_sums);
+        if constexpr (kSigned) now(sum[r]);
+      }
     }
-    return _mm256_cvtepi32_ps(sum);
+#pragma GCC unroll 16
+    for (int64_t r = 0; r < R; ++r) {
+      if constexpr (Codes::kKind == CodeKind::kOffset) sum[r] = _mm256_add_epi32(sum[r], _mm256_set1_epi32(x[r * stride].start));
+      out[r] = _mm256_cvtepi32_ps(sum[r]);
+    }
   }
-  // Sums of sixteen products of 4 bits by 8 stay below 16 · 15 · 127, inside 16 bits too.
-  static F dots(const Codes<BlockQ4_0>& w, const QuantizedBlock& x) {
-    __m256i pairs = _mm256_setzero_si256();
-    for (int j = 0; j < 8; ++j) pairs = _mm256_add_epi16(pairs, _mm256_maddubs_epi16(w.quads[j], quad_of(x, j)));
-    const __m256i sum = _mm256_madd_epi16(pairs, _mm256_set1_epi16(1));
-    return _mm256_cvtepi32_ps(_mm256_add_epi32(sum, _mm256_set1_epi32(x.start)));
+  // The sum is in its register here and now: compilers put additions off, and run out of registers.
+  [[gnu::always_inline]] static void now(__m256i& x) { asm volatile("" : "+x"(x)); }
+  static __m256i four_of(const QuantizedBlock& x, int j) {
+    int32_t four;
+    std::memcpy(&four, x.q + 4 * j, 4);
+    return _mm256_set1_epi32(four);
   }
 };
 

@@ -5,7 +5,6 @@
 
 #include <cstdint>
 #include <cstring>
-#include <type_traits>
 
 #include "kernels/cpu/quantized_row.h"
 #include "quant/blocks.h"
@@ -42,6 +41,13 @@ struct Avx512 {
 
   static F load(const uint16_t* p, HalfTag) { return _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p))); }
   static F load(const uint16_t* p, BFloatTag) { return widen(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p))); }
+  static F load(const int8_t* p) {
+    return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))));
+  }
+  static F set1(uint16_t x, HalfTag) { return _mm512_cvtph_ps(_mm256_set1_epi16(static_cast<int16_t>(x))); }
+  static void store(uint16_t* p, F x, HalfTag) {
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm512_cvtps_ph(x, _MM_FROUND_TO_NEAREST_INT));
+  }
   static F load_partial(const uint16_t* p, int64_t n, HalfTag) { return _mm512_cvtph_ps(_mm256_maskz_loadu_epi16(mask(n), p)); }
   static F load_partial(const uint16_t* p, int64_t n, BFloatTag) { return widen(_mm256_maskz_loadu_epi16(mask(n), p)); }
   static F widen(__m256i x) { return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(x), 16)); }
@@ -64,26 +70,25 @@ struct Avx512 {
         _mm512_permutexvar_epi16(_mm512_load_si512(kOrder), _mm512_castps_si512(bf16_pairs(even, odd))));
   }
   static F dot_pairs(F a, F b, F c) { return _mm512_dpbf16_ps(c, as_pairs(a), as_pairs(b)); }
+  static F dot_pairs(__m512i a, uint32_t b, F c) { return _mm512_dpbf16_ps(c, (__m512bh)a, (__m512bh)_mm512_set1_epi32(static_cast<int32_t>(b))); }
   static F as_float(__m512bh x) { return (__m512)x; }
   static __m512bh as_pairs(F x) { return (__m512bh)x; }
 
-  // 32 codes of each of 16 weight rows, made unsigned; quads[j] holds codes 4j … 4j + 3 of row i in its lane i.
-  template <class Block>
-  struct Codes {
-    static constexpr int32_t kOffset = std::is_same_v<Block, BlockQ8_0> ? 128 : 8;
-    __m512i quads[8];
-    F scale;
-  };
-  template <class Rows>
-  static F scales(const Rows& w) {
-    const auto d = [&w](int i) { return static_cast<short>(w[i].d); };
-    return _mm512_cvtph_ps(_mm256_setr_epi16(d(0), d(1), d(2), d(3), d(4), d(5), d(6), d(7), d(8), d(9), d(10), d(11), d(12), d(13),
-                                             d(14), d(15)));
+  static int32_t round_to_codes(F x, int8_t* q) {
+    const __mmask16 fits = _mm512_cmp_ps_mask(_mm512_abs_ps(x), _mm512_set1_ps(127.5f), _CMP_LT_OQ);
+    const __m512i codes = _mm512_maskz_cvt_roundps_epi32(fits, x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(q), _mm512_cvtepi32_epi8(codes));
+    return _mm512_reduce_add_epi32(codes);
   }
+
+  // Block formats; see block_codes.h and code_panel.h.
+  using Quad = __m512i;
+  static constexpr int32_t kSignedOffset = 128;
+  static constexpr int64_t kProductRows = 8;
+
   static __m128i load16(const void* p) { return _mm_loadu_si128(static_cast<const __m128i*>(p)); }
-  static __m256i load32(const void* p) { return _mm256_loadu_si256(static_cast<const __m256i*>(p)); }
   // Four vectors with a row in each 128-bit lane: out[j] gets the 32-bit columns j, in each lane four rows.
-  static void turn_lanes(const __m512i* in, __m512i* out) {
+  [[gnu::always_inline]] static void turn_lanes(const __m512i* in, __m512i* out) {
     const __m512i low01 = _mm512_unpacklo_epi32(in[0], in[1]), low23 = _mm512_unpacklo_epi32(in[2], in[3]);
     const __m512i high01 = _mm512_unpackhi_epi32(in[0], in[1]), high23 = _mm512_unpackhi_epi32(in[2], in[3]);
     out[0] = _mm512_unpacklo_epi64(low01, low23);
@@ -91,56 +96,105 @@ struct Avx512 {
     out[2] = _mm512_unpacklo_epi64(high01, high23);
     out[3] = _mm512_unpackhi_epi64(high01, high23);
   }
-  template <class Rows>
-    requires std::is_same_v<typename Rows::Block, BlockQ8_0>
-  static Codes<BlockQ8_0> turn(const Rows& w) {
-    Codes<BlockQ8_0> codes;
-    __m512i halves[2][4];  // rows 0–7, columns 0–3 and 4–7 in turns; the same of rows 8–15
-    for (int h = 0; h < 2; ++h) {
-      __m512i pairs[4];
-      for (int i = 0; i < 4; ++i) {
-        pairs[i] = _mm512_inserti64x4(_mm512_castsi256_si512(load32(w[8 * h + i].q)), load32(w[8 * h + 4 + i].q), 1);
-      }
-      turn_lanes(pairs, halves[h]);
-    }
-    const __m512i flip = _mm512_set1_epi8(-128);  // + 128
-    for (int j = 0; j < 4; ++j) {
-      codes.quads[j] = _mm512_xor_si512(_mm512_shuffle_i32x4(halves[0][j], halves[1][j], 0x88), flip);
-      codes.quads[j + 4] = _mm512_xor_si512(_mm512_shuffle_i32x4(halves[0][j], halves[1][j], 0xdd), flip);
-    }
-    codes.scale = scales(w);
-    return codes;
-  }
-  template <class Rows>
-    requires std::is_same_v<typename Rows::Block, BlockQ4_0>
-  static Codes<BlockQ4_0> turn(const Rows& w) {
-    Codes<BlockQ4_0> codes;
-    __m512i fours[4], columns[4];
+  template <class At>
+  [[gnu::always_inline]] static void turn16(const At& at, Quad* quads) {
+    __m512i fours[4];
     for (int i = 0; i < 4; ++i) {
-      fours[i] = _mm512_castsi128_si512(load16(w[i].q));
-      fours[i] = _mm512_inserti32x4(fours[i], load16(w[i + 4].q), 1);
-      fours[i] = _mm512_inserti32x4(fours[i], load16(w[i + 8].q), 2);
-      fours[i] = _mm512_inserti32x4(fours[i], load16(w[i + 12].q), 3);
+      fours[i] = _mm512_castsi128_si512(load16(at(i)));
+      fours[i] = _mm512_inserti32x4(fours[i], load16(at(i + 4)), 1);
+      fours[i] = _mm512_inserti32x4(fours[i], load16(at(i + 8)), 2);
+      fours[i] = _mm512_inserti32x4(fours[i], load16(at(i + 12)), 3);
     }
-    turn_lanes(fours, columns);
-    const __m512i nibble = _mm512_set1_epi8(15);
-    for (int j = 0; j < 4; ++j) {
-      codes.quads[j] = _mm512_and_si512(columns[j], nibble);
-      codes.quads[j + 4] = _mm512_and_si512(_mm512_srli_epi16(columns[j], 4), nibble);
-    }
-    codes.scale = scales(w);
-    return codes;
+    turn_lanes(fours, quads);
   }
-  // Σ q_w q_x of each row, exact.
-  template <class Block>
-  static F dots(const Codes<Block>& w, const QuantizedBlock& x) {
-    __m512i sum = _mm512_set1_epi32(x.start);
-    for (int j = 0; j < 8; ++j) {
-      int32_t quad;
-      std::memcpy(&quad, x.q + 4 * j, 4);
-      sum = _mm512_dpbusd_epi32(sum, w.quads[j], _mm512_set1_epi32(quad));
+  template <class At>
+  [[gnu::always_inline]] static void turn32(const At& at, Quad* quads) {
+    for (int half = 0; half < 2; ++half) {
+      turn16([&](int i) { return reinterpret_cast<const char*>(at(i)) + 16 * half; }, quads + 4 * half);
     }
-    return _mm512_cvtepi32_ps(sum);
+  }
+  template <class At>
+  [[gnu::always_inline]] static Quad words(const At& at) {
+    int32_t word[16];
+    for (int i = 0; i < 16; ++i) std::memcpy(&word[i], at(i), 4);
+    return _mm512_loadu_si512(word);
+  }
+  static Quad bits(Quad x, int shift, int mask) {
+    return _mm512_and_si512(_mm512_srl_epi16(x, _mm_cvtsi32_si128(shift)), _mm512_set1_epi8(static_cast<char>(mask)));
+  }
+  template <int kShift>
+  static Quad join(Quad low, Quad high) { return _mm512_or_si512(low, _mm512_slli_epi16(high, kShift)); }
+  static Quad look_up(const int8_t (&table)[16], Quad x) { return _mm512_shuffle_epi8(_mm512_broadcast_i32x4(load16(table)), x); }
+  static Quad from_signed(Quad codes) { return _mm512_xor_si512(codes, _mm512_set1_epi8(-128)); }
+  template <int J>
+  static Quad spread(Quad words) {
+    constexpr int b = J / 2;
+    const __m512i its_byte = _mm512_broadcast_i32x4(
+        _mm_setr_epi8(b, b, b, b, b + 4, b + 4, b + 4, b + 4, b + 8, b + 8, b + 8, b + 8, b + 12, b + 12, b + 12, b + 12));
+    const __m512i its_bit = _mm512_set1_epi32(J % 2 == 0 ? 0x08040201 : static_cast<int>(0x80402010));
+    return _mm512_maskz_set1_epi8(_mm512_test_epi8_mask(_mm512_shuffle_epi8(words, its_byte), its_bit), 16);
+  }
+  static Quad byte_at(Quad x, int k) {
+    return _mm512_and_si512(_mm512_srl_epi32(x, _mm_cvtsi32_si128(8 * k)), _mm512_set1_epi32(255));
+  }
+  static Quad signed_byte_at(Quad x, int k) { return _mm512_srai_epi32(_mm512_sll_epi32(x, _mm_cvtsi32_si128(24 - 8 * k)), 24); }
+  static Quad plus(Quad ints, int n) { return _mm512_add_epi32(ints, _mm512_set1_epi32(n)); }
+  static F floats(Quad ints) { return _mm512_cvtepi32_ps(ints); }
+
+  template <class Codes>
+  struct Halves {};
+  template <class Codes>
+    requires(Codes::kKind == CodeKind::kHalves)
+  struct Halves<Codes> {
+    __m512i scales[2];  // s of both sixteens
+    __m512i t;          // (t, t) of both in each lane
+    static __m512i pair(__m512i low, __m512i high) {
+      return _mm512_or_si512(_mm512_and_si512(low, _mm512_set1_epi32(0xffff)), _mm512_slli_epi32(high, 16));
+    }
+    void set(Quad s0, Quad s1) {
+      scales[0] = s0;
+      scales[1] = s1;
+      t = _mm512_mullo_epi16(pair(s0, s1), _mm512_set1_epi16(Codes::kOffset));
+    }
+    void set(Quad s0, Quad s1, Quad t0, Quad t1) {
+      set(s0, s1);
+      t = pair(t0, t1);
+    }
+    F offsets(const QuantizedBlock& x) const { return _mm512_cvtepi32_ps(_mm512_madd_epi16(t, _mm512_set1_epi32(x.start))); }
+  };
+
+  // out[r] = Σ q_w q_x over a run, exact, of R rows of activations.
+  template <class Codes, int64_t R>
+  [[gnu::always_inline]] static void products(const Quad* quads, const Halves<Codes>& halves, const QuantizedBlock* x, int64_t stride,
+                                              F (&out)[R]) {
+    constexpr bool kInHalves = Codes::kKind == CodeKind::kHalves, kStarts = Codes::kKind == CodeKind::kSigned || Codes::kKind == CodeKind::kOffset;
+    // The halves' sums are worth different scales; and one row's additions should not all wait for each other.
+    constexpr bool kTwoSums = kInHalves || R == 1;
+    __m512i sum[R], other[R];
+#pragma GCC unroll 16
+    for (int64_t r = 0; r < R; ++r) {
+      sum[r] = kStarts ? _mm512_set1_epi32(x[r * stride].start) : _mm512_setzero_si512();
+      other[r] = _mm512_setzero_si512();
+    }
+#pragma GCC unroll 16
+    for (int j = 0; j < 8; ++j) {
+      const __m512i quad = quads[j];
+#pragma GCC unroll 16
+      for (int64_t r = 0; r < R; ++r) {
+        int32_t four;
+        std::memcpy(&four, x[r * stride].q + 4 * j, 4);
+        __m512i& to = kTwoSums && j >= 4 ? other[r] : sum[r];
+        to = _mm512_dpbusd_epi32(to, quad, _mm512_set1_epi32(four));
+      }
+    }
+#pragma GCC unroll 16
+    for (int64_t r = 0; r < R; ++r) {
+      if constexpr (kInHalves) {
+        sum[r] = _mm512_mullo_epi32(sum[r], halves.scales[0]);
+        other[r] = _mm512_mullo_epi32(other[r], halves.scales[1]);
+      }
+      out[r] = _mm512_cvtepi32_ps(kTwoSums ? _mm512_add_epi32(sum[r], other[r]) : sum[r]);
+    }
   }
 };
 

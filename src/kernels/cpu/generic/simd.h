@@ -4,8 +4,10 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <cstring>
 #include <type_traits>
 
+#include "core/bit_cast.h"
 #include "core/half.h"
 #include "kernels/cpu/quantized_row.h"
 #include "quant/blocks.h"
@@ -45,7 +47,7 @@ struct Generic {
   static F sqrt(F a) { return each([&](int i) { return std::sqrt(a.x[i]); }); }
   static F round(F a) { return each([&](int i) { return std::nearbyint(a.x[i]); }); }
   static F scale_by_power(F a, F k) {
-    return each([&](int i) { return a.x[i] * std::bit_cast<float>((static_cast<int32_t>(k.x[i]) + 127) << 23); });
+    return each([&](int i) { return a.x[i] * bit_cast<float>((static_cast<int32_t>(k.x[i]) + 127) << 23); });
   }
   static float sum(F a) {
     return ((a.x[0] + a.x[4]) + (a.x[2] + a.x[6])) + ((a.x[1] + a.x[5]) + (a.x[3] + a.x[7]));
@@ -58,42 +60,109 @@ struct Generic {
 
   static F load(const uint16_t* p, HalfTag) { return each([p](int i) { return f16_to_f32(p[i]); }); }
   static F load(const uint16_t* p, BFloatTag) { return each([p](int i) { return bf16_to_f32(p[i]); }); }
+  static F load(const int8_t* p) { return each([p](int i) { return static_cast<float>(p[i]); }); }
+  static F set1(uint16_t x, HalfTag) { return set1(f16_to_f32(x)); }
+  static void store(uint16_t* p, F x, HalfTag) { std::transform(x.x, x.x + kLanes, p, f32_to_f16); }
   static F load_partial(const uint16_t* p, int64_t n, HalfTag) { return each([=](int i) { return i < n ? f16_to_f32(p[i]) : 0.0f; }); }
   static F load_partial(const uint16_t* p, int64_t n, BFloatTag) { return each([=](int i) { return i < n ? bf16_to_f32(p[i]) : 0.0f; }); }
 
-  // 32 codes of each of kLanes weight rows.
-  template <class Block>
-  struct Codes {
-    static constexpr int32_t kOffset = 0;
-    int8_t q[kLanes][kBlock];
-    F scale;
+  // Block formats; see block_codes.h and code_panel.h.
+  struct Quad {
+    uint32_t word[kLanes];
   };
-  template <class Rows>
-  static auto turn(const Rows& w) {
-    using Block = typename Rows::Block;
-    Codes<Block> codes;
-    for (int64_t i = 0; i < kLanes; ++i) {
-      const Block& block = w[i];
-      codes.scale.x[i] = f16_to_f32(block.d);
-      for (int64_t j = 0; j < kBlock; ++j) {
-        if constexpr (std::is_same_v<Block, BlockQ8_0>) {
-          codes.q[i][j] = block.q[j];
-        } else {
-          const int packed = block.q[j % (kBlock / 2)];
-          codes.q[i][j] = static_cast<int8_t>((j < kBlock / 2 ? packed & 15 : packed >> 4) - 8);
-        }
+  static constexpr int32_t kSignedOffset = 0;
+  static constexpr int64_t kProductRows = 4;
+
+  template <class Word>
+  static Quad quad_of(const Word& word) {
+    Quad out;
+    for (int i = 0; i < kLanes; ++i) out.word[i] = word(i);
+    return out;
+  }
+  template <class At>
+  static Quad words(const At& at) {
+    return quad_of([&](int i) {
+      uint32_t word;
+      std::memcpy(&word, at(i), 4);
+      return word;
+    });
+  }
+  template <class At>
+  static void turn(const At& at, Quad* quads, int n) {
+    for (int j = 0; j < n; ++j) quads[j] = words([&](int i) { return reinterpret_cast<const char*>(at(i)) + 4 * j; });
+  }
+  template <class At>
+  static void turn16(const At& at, Quad* quads) { turn(at, quads, 4); }
+  template <class At>
+  static void turn32(const At& at, Quad* quads) { turn(at, quads, 8); }
+  static Quad bits(Quad x, int shift, int mask) {
+    return quad_of([&](int i) { return (x.word[i] >> shift) & (0x01010101u * static_cast<uint32_t>(mask)); });
+  }
+  template <int kShift>
+  static Quad join(Quad low, Quad high) { return quad_of([&](int i) { return low.word[i] | (high.word[i] << kShift); }); }
+  static Quad look_up(const int8_t (&table)[16], Quad x) {
+    return quad_of([&](int i) {
+      uint32_t word = 0;
+      for (int b = 0; b < 4; ++b) word |= static_cast<uint32_t>(static_cast<uint8_t>(table[(x.word[i] >> (8 * b)) & 15])) << (8 * b);
+      return word;
+    });
+  }
+  static Quad from_signed(Quad codes) { return codes; }
+  template <int J>
+  static Quad spread(Quad words) {
+    return quad_of([&](int i) {
+      uint32_t word = 0;
+      for (int b = 0; b < 4; ++b) word |= ((words.word[i] >> (4 * J + b)) & 1) << (8 * b + 4);
+      return word;
+    });
+  }
+  static Quad byte_at(Quad x, int k) { return quad_of([&](int i) { return (x.word[i] >> (8 * k)) & 255; }); }
+  static Quad signed_byte_at(Quad x, int k) {
+    return quad_of([&](int i) { return static_cast<uint32_t>(int32_t{static_cast<int8_t>(x.word[i] >> (8 * k))}); });
+  }
+  static Quad plus(Quad ints, int n) { return quad_of([&](int i) { return ints.word[i] + static_cast<uint32_t>(n); }); }
+  static F floats(Quad ints) { return each([&](int i) { return static_cast<float>(static_cast<int32_t>(ints.word[i])); }); }
+
+  template <class Codes>
+  struct Halves {};
+  template <class Codes>
+    requires(Codes::kKind == CodeKind::kHalves)
+  struct Halves<Codes> {
+    int32_t scales[2][kLanes], t[2][kLanes];
+    void set(Quad s0, Quad s1) {
+      for (int i = 0; i < kLanes; ++i) {
+        scales[0][i] = static_cast<int32_t>(s0.word[i]);
+        scales[1][i] = static_cast<int32_t>(s1.word[i]);
+        for (int half = 0; half < 2; ++half) t[half][i] = Codes::kOffset * scales[half][i];
       }
     }
-    return codes;
-  }
-  // Σ q_w q_x of each row, exact.
-  template <class Block>
-  static F dots(const Codes<Block>& w, const QuantizedBlock& x) {
-    return each([&](int i) {
-      int32_t sum = 0;
-      for (int64_t j = 0; j < kBlock; ++j) sum += w.q[i][j] * x.q[j];
-      return static_cast<float>(sum);
-    });
+    void set(Quad s0, Quad s1, Quad t0, Quad t1) {
+      set(s0, s1);
+      for (int i = 0; i < kLanes; ++i) {
+        t[0][i] = static_cast<int32_t>(t0.word[i]);
+        t[1][i] = static_cast<int32_t>(t1.word[i]);
+      }
+    }
+    F offsets(const QuantizedBlock& x) const {
+      return each([&](int i) { return static_cast<float>(t[0][i] * x.halves[0] + t[1][i] * x.halves[1]); });
+    }
+  };
+
+  // out[r] = Σ q_w q_x over a run, exact, of R rows of activations.
+  template <class Codes, int64_t R>
+  static void products(const Quad* quads, const Halves<Codes>& halves, const QuantizedBlock* x, int64_t stride, F (&out)[R]) {
+    using Byte = std::conditional_t<Codes::kKind == CodeKind::kSigned, int8_t, uint8_t>;
+    for (int64_t r = 0; r < R; ++r) {
+      const QuantizedBlock& block = x[r * stride];
+      out[r] = each([&](int i) {
+        int32_t sums[2] = {};
+        for (int k = 0; k < kBlock; ++k) sums[k / 16] += static_cast<Byte>(quads[k / 4].word[i] >> (8 * (k % 4))) * block.q[k];
+        if constexpr (Codes::kKind == CodeKind::kHalves) {
+          for (int half = 0; half < 2; ++half) sums[half] *= halves.scales[half][i];
+        }
+        return static_cast<float>(sums[0] + sums[1] + (Codes::kKind == CodeKind::kOffset ? block.start : 0));
+      });
+    }
   }
 };
 

@@ -4,7 +4,7 @@
 #include <arm_neon.h>
 
 #include <cstdint>
-#include <type_traits>
+#include <cstring>
 
 #include "core/half.h"
 #include "kernels/cpu/quantized_row.h"
@@ -61,6 +61,14 @@ struct Neon {
 
   static F load(const uint16_t* p, HalfTag) { return vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(p))); }
   static F load(const uint16_t* p, BFloatTag) { return vreinterpretq_f32_u32(vshll_n_u16(vld1_u16(p), 16)); }
+  static F load(const int8_t* p) {
+    int32_t four;
+    std::memcpy(&four, p, 4);
+    const int16x8_t wide = vmovl_s8(vreinterpret_s8_s32(vdup_n_s32(four)));
+    return vcvtq_f32_s32(vmovl_s16(vget_low_s16(wide)));
+  }
+  static F set1(uint16_t x, HalfTag) { return vcvt_f32_f16(vreinterpret_f16_u16(vdup_n_u16(x))); }
+  static void store(uint16_t* p, F x, HalfTag) { vst1_u16(p, vreinterpret_u16_f16(vcvt_f16_f32(x))); }
   template <class Tag>
   static F load_partial(const uint16_t* p, int64_t n, Tag tag) {
     uint16_t padded[kLanes] = {};
@@ -68,57 +76,101 @@ struct Neon {
     return load(padded, tag);
   }
 
-  // 32 codes of each of 4 weight rows; quads[j] holds codes 4j … 4j + 3 of row i in its lane i.
-  template <class Block>
-  struct Codes {
-    static constexpr int32_t kOffset = 0;
-    int8x16_t quads[8];
-    F scale;
-  };
+  // Block formats; see block_codes.h and code_panel.h. Codes of all kinds fit into signed bytes.
+  using Quad = uint8x16_t;
+  static constexpr int32_t kSignedOffset = 0;
+  static constexpr int64_t kProductRows = 4;
+
+  static int32x4_t ints(Quad x) { return vreinterpretq_s32_u8(x); }
+  static Quad quad(int32x4_t x) { return vreinterpretq_u8_s32(x); }
   // 4 × 4 words of 32 bits, rows to columns.
-  static void turn_square(const int8x16_t* rows, int8x16_t* columns) {
-    const auto w = [rows](int i) { return vreinterpretq_s32_s8(rows[i]); };
+  template <class At>
+  static void turn16(const At& at, Quad* quads) {
+    const auto w = [&at](int i) { return ints(vld1q_u8(reinterpret_cast<const uint8_t*>(at(i)))); };
     const int32x4_t a0 = vzip1q_s32(w(0), w(2)), a1 = vzip2q_s32(w(0), w(2));
     const int32x4_t b0 = vzip1q_s32(w(1), w(3)), b1 = vzip2q_s32(w(1), w(3));
-    columns[0] = vreinterpretq_s8_s32(vzip1q_s32(a0, b0));
-    columns[1] = vreinterpretq_s8_s32(vzip2q_s32(a0, b0));
-    columns[2] = vreinterpretq_s8_s32(vzip1q_s32(a1, b1));
-    columns[3] = vreinterpretq_s8_s32(vzip2q_s32(a1, b1));
+    quads[0] = quad(vzip1q_s32(a0, b0));
+    quads[1] = quad(vzip2q_s32(a0, b0));
+    quads[2] = quad(vzip1q_s32(a1, b1));
+    quads[3] = quad(vzip2q_s32(a1, b1));
   }
-  template <class Rows>
-  static auto turn(const Rows& w) {
-    using Block = typename Rows::Block;
-    Codes<Block> codes;
-    int8x16_t low[4], high[4];
-    uint16_t d[4];
-    for (int i = 0; i < 4; ++i) {
-      d[i] = w[i].d;
-      if constexpr (std::is_same_v<Block, BlockQ8_0>) {
-        low[i] = vld1q_s8(w[i].q);
-        high[i] = vld1q_s8(w[i].q + 16);
-      } else {
-        const uint8x16_t packed = vld1q_u8(w[i].q);
-        low[i] = vsubq_s8(vreinterpretq_s8_u8(vandq_u8(packed, vdupq_n_u8(15))), vdupq_n_s8(8));
-        high[i] = vsubq_s8(vreinterpretq_s8_u8(vshrq_n_u8(packed, 4)), vdupq_n_s8(8));
+  template <class At>
+  static void turn32(const At& at, Quad* quads) {
+    for (int half = 0; half < 2; ++half) {
+      turn16([&](int i) { return reinterpret_cast<const uint8_t*>(at(i)) + 16 * half; }, quads + 4 * half);
+    }
+  }
+  template <class At>
+  static Quad words(const At& at) {
+    uint8_t bytes[16];
+    for (int i = 0; i < 4; ++i) std::memcpy(bytes + 4 * i, at(i), 4);
+    return vld1q_u8(bytes);
+  }
+  static Quad bits(Quad x, int shift, int mask) {
+    return vandq_u8(vshlq_u8(x, vdupq_n_s8(static_cast<int8_t>(-shift))), vdupq_n_u8(static_cast<uint8_t>(mask)));
+  }
+  template <int kShift>
+  static Quad join(Quad low, Quad high) { return vorrq_u8(low, vshlq_n_u8(high, kShift)); }
+  static Quad look_up(const int8_t (&table)[16], Quad x) { return vreinterpretq_u8_s8(vqtbl1q_s8(vld1q_s8(table), x)); }
+  static Quad from_signed(Quad codes) { return codes; }
+  template <int J>
+  static Quad spread(Quad words) {
+    constexpr uint8_t b = J / 2;
+    static constexpr uint8_t kByte[16] = {b,     b,     b,     b,     b + 4,  b + 4,  b + 4,  b + 4,
+                                          b + 8, b + 8, b + 8, b + 8, b + 12, b + 12, b + 12, b + 12};
+    const uint8x16_t its_bit = vreinterpretq_u8_u32(vdupq_n_u32(J % 2 == 0 ? 0x08040201u : 0x80402010u));
+    return vandq_u8(vtstq_u8(vqtbl1q_u8(words, vld1q_u8(kByte)), its_bit), vdupq_n_u8(16));
+  }
+  static Quad byte_at(Quad x, int k) {
+    const uint32x4_t moved = vshlq_u32(vreinterpretq_u32_u8(x), vdupq_n_s32(-8 * k));
+    return vreinterpretq_u8_u32(vandq_u32(moved, vdupq_n_u32(255)));
+  }
+  static Quad signed_byte_at(Quad x, int k) { return quad(vshrq_n_s32(vshlq_s32(ints(x), vdupq_n_s32(24 - 8 * k)), 24)); }
+  static Quad plus(Quad x, int n) { return quad(vaddq_s32(ints(x), vdupq_n_s32(n))); }
+  static F floats(Quad x) { return vcvtq_f32_s32(ints(x)); }
+
+  template <class Codes>
+  struct Halves {};
+  template <class Codes>
+    requires(Codes::kKind == CodeKind::kHalves)
+  struct Halves<Codes> {
+    int32x4_t scales[2], t[2];  // s and t of both sixteens
+    void set(Quad s0, Quad s1) {
+      scales[0] = ints(s0);
+      scales[1] = ints(s1);
+      for (int half = 0; half < 2; ++half) t[half] = vmulq_n_s32(scales[half], Codes::kOffset);
+    }
+    void set(Quad s0, Quad s1, Quad t0, Quad t1) {
+      set(s0, s1);
+      t[0] = ints(t0);
+      t[1] = ints(t1);
+    }
+    F offsets(const QuantizedBlock& x) const { return vcvtq_f32_s32(vmlaq_n_s32(vmulq_n_s32(t[0], x.halves[0]), t[1], x.halves[1])); }
+  };
+
+  // out[r] = Σ q_w q_x over a run, exact, of R rows of activations.
+  template <class Codes, int64_t R>
+  static void products(const Quad* quads, const Halves<Codes>& halves, const QuantizedBlock* x, int64_t stride, F (&out)[R]) {
+    constexpr bool kInHalves = Codes::kKind == CodeKind::kHalves;
+    int32x4_t sum[R];
+#pragma GCC unroll 16
+    for (int64_t r = 0; r < R; ++r) sum[r] = vdupq_n_s32(Codes::kKind == CodeKind::kOffset ? x[r * stride].start : 0);
+#pragma GCC unroll 2
+    for (int half = 0; half < 2; ++half) {
+      const auto code = [&](int j) { return vreinterpretq_s8_u8(quads[4 * half + j]); };
+#pragma GCC unroll 16
+      for (int64_t r = 0; r < R; ++r) {
+        const int8x16_t q = vld1q_s8(x[r * stride].q + 16 * half);
+        int32x4_t four = kInHalves ? vdupq_n_s32(0) : sum[r];
+        four = vdotq_laneq_s32(four, code(0), q, 0);
+        four = vdotq_laneq_s32(four, code(1), q, 1);
+        four = vdotq_laneq_s32(four, code(2), q, 2);
+        four = vdotq_laneq_s32(four, code(3), q, 3);
+        if constexpr (kInHalves) four = vmlaq_s32(sum[r], four, halves.scales[half]);
+        sum[r] = four;
       }
     }
-    turn_square(low, codes.quads);
-    turn_square(high, codes.quads + 4);
-    codes.scale = load(d, HalfTag{});
-    return codes;
-  }
-  // Σ q_w q_x of each row, exact.
-  template <class Block>
-  static F dots(const Codes<Block>& w, const QuantizedBlock& x) {
-    const int8x16_t low = vld1q_s8(x.q), high = vld1q_s8(x.q + 16);
-    int32x4_t sum = vdotq_laneq_s32(vdupq_n_s32(0), w.quads[0], low, 0);
-    sum = vdotq_laneq_s32(sum, w.quads[1], low, 1);
-    sum = vdotq_laneq_s32(sum, w.quads[2], low, 2);
-    sum = vdotq_laneq_s32(sum, w.quads[3], low, 3);
-    sum = vdotq_laneq_s32(sum, w.quads[4], high, 0);
-    sum = vdotq_laneq_s32(sum, w.quads[5], high, 1);
-    sum = vdotq_laneq_s32(sum, w.quads[6], high, 2);
-    return vcvtq_f32_s32(vdotq_laneq_s32(sum, w.quads[7], high, 3));
+    for (int64_t r = 0; r < R; ++r) out[r] = vcvtq_f32_s32(sum[r]);
   }
 };
 

@@ -1,0 +1,24 @@
+// Another engine's benchmark beside ours: llama-bench, as llama.cpp and ik_llama.cpp build it.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+
+#include "core/result.h"
+
+namespace owlet {
+
+// What llama-bench is to time: a prompt of so many tokens, or (prompt = 0) an answer, behind `depth` others.
+struct PeerTask {
+  int64_t prompt = 0;
+  int64_t answer = 0;
+  int64_t depth = 0;
+  int threads = 1;
+};
+
+// Tokens per second of one run of the program on a GGUF file, with flash attention. Errors: it cannot be run, does not know a task's
+// option, or prints no such figure.
+Result<double> run_peer(const std::string& program, const std::filesystem::path& model, const PeerTask& task);
+
+}  // namespace owlet

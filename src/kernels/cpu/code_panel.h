@@ -1,0 +1,146 @@
+// A run of 32 codes of kLanes rows of W, turned so that a lane belongs to a row, and how its products with activations are summed.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <cstring>
+#include <iterator>
+#include <utility>
+
+#include "kernels/cpu/quantized_row.h"
+
+namespace owlet::cpu {
+
+// What the codes of a run are worth.
+template <class S, class Codes>
+struct RunWorth {
+  typename S::F scale;  // d, or d · s
+  typename S::F least;  // m, or −m · t; kHalves: what t is worth
+  [[no_unique_address]] typename S::template Halves<Codes> halves;
+};
+
+template <class S, class Codes>
+  requires(Codes::kKind == CodeKind::kPairs)
+struct RunWorth<S, Codes> {};
+
+// A run of the rows that make kLanes outputs.
+template <class S, class Codes>
+struct Panel {
+  typename S::Quad quads[Codes::kQuads];
+  [[no_unique_address]] RunWorth<S, Codes> worth;
+};
+
+// The rows of W that make kLanes outputs; behind the last row comes the last row again.
+template <class S, class Block>
+class RowGroup {
+ public:
+  using Codes = BlockCodes<Block, S>;
+  using F = typename S::F;
+  static constexpr int64_t kLanes = S::kLanes;
+
+  // `blocks` of a row.
+  RowGroup(const Block* w, int64_t rows, int64_t first, int64_t blocks)
+      : group_(reinterpret_cast<uintptr_t>(w) + static_cast<uintptr_t>(first * blocks) * sizeof(Block)) {
+    for (int64_t i = 0; i < kLanes; ++i) rows_[i] = w + std::min(first + i, rows - 1) * blocks;
+  }
+
+  [[gnu::always_inline]] void open(int64_t b) {
+    const auto row = [this, b](int64_t i) -> const Block& { return rows_[i][b]; };
+    codes_.open(row);
+    if constexpr (kHasD) d_ = halves([&](int64_t i) { return row(i).d; });
+    if constexpr (kHasM) m_ = halves([&](int64_t i) { return row(i).m; });
+  }
+
+  // One run of the open block.
+  [[gnu::always_inline]] Panel<S, Codes> run(int run) const {
+    return [&]<int... J>(std::integer_sequence<int, J...>) {
+      return Panel<S, Codes>{{codes_.template quad<J>(run)...}, worth(run)};
+    }(std::make_integer_sequence<int, Codes::kQuads>{});
+  }
+
+  // While run i of all of a group's is read, rows far apart, as many bytes of what lies further on are on their way: a group's rows lie in one
+  // piece and so do the groups, but processors do not guess streams as many as rows. What lies before that is for who begins with
+  // this group. No address behind the last group can fault.
+  [[gnu::always_inline]] void fetch_ahead(int64_t i) const {
+    constexpr int64_t kBytes = (kLanes * static_cast<int64_t>(sizeof(Block)) + Codes::kRuns - 1) / Codes::kRuns;
+    fetch(group_ + kFetchAhead + static_cast<uintptr_t>(i * kBytes), kBytes);
+  }
+  void fetch_first() const { fetch(group_, kFetchAhead); }
+
+ private:
+  static constexpr bool kHasD = requires(Block b) { b.d; }, kHasM = requires(Block b) { b.m; };
+
+  static constexpr uintptr_t kFetchAhead = 32 << 10;
+  [[gnu::always_inline]] static void fetch(uintptr_t address, int64_t bytes) {
+    constexpr int64_t kLine = 64;
+#pragma GCC unroll 16
+    for (int64_t i = 0; i < bytes; i += kLine) __builtin_prefetch(reinterpret_cast<const void*>(address + static_cast<uintptr_t>(i)), 0, 2);
+  }
+
+  template <class At>
+  [[gnu::always_inline]] static F halves(const At& at) {
+    // Four to a word in plain registers, which the compiler must not undo: the vector units have enough to do with the codes.
+    uint64_t words[(kLanes + 3) / 4] = {};
+    for (int64_t i = 0; i < kLanes; i += 4) {
+      uint64_t& word = words[i / 4];
+      for (int64_t j = i; j < std::min(i + 4, kLanes); ++j) word |= static_cast<uint64_t>(at(j)) << (j % 4 * 16);
+      asm("" : "+r"(word));
+    }
+    uint16_t halves[4 * std::size(words)];
+    std::memcpy(halves, words, sizeof halves);
+    return S::load(halves, HalfTag{});
+  }
+
+  [[gnu::always_inline]] RunWorth<S, Codes> worth(int run) const {
+    RunWorth<S, Codes> out;
+    if constexpr (kHasD) out.scale = d_;
+    if constexpr (Codes::kKind == CodeKind::kHalves) {
+      const auto s = [&](int half) { return codes_.scale(2 * run + half); };
+      out.least = S::sub(S::zero(), kHasM ? m_ : d_);
+      if constexpr (kHasM) {
+        out.halves.set(s(0), s(1), codes_.t_of(2 * run), codes_.t_of(2 * run + 1));
+      } else {
+        out.halves.set(s(0), s(1));
+      }
+    } else if constexpr (Codes::kRuns > 1) {
+      out.scale = S::mul(d_, S::floats(codes_.scale(run)));
+      if constexpr (kHasM) out.least = S::sub(S::zero(), S::mul(m_, S::floats(codes_.t_of(run))));
+    } else if constexpr (kHasM) {
+      out.least = m_;
+    }
+    return out;
+  }
+
+  const Block* rows_[kLanes];
+  uintptr_t group_;
+  Codes codes_;
+  F d_, m_;
+};
+
+// sums[r] += the run's products with R rows of activations, `stride` blocks from one to the next: pair by pair of bfloat16 …
+template <class S, class Codes, int64_t R>
+[[gnu::always_inline]] inline void add_products(const Panel<S, Codes>& w, const BF16Block* x, int64_t stride, typename S::F (&sums)[R]) {
+#pragma GCC unroll 16
+  for (int j = 0; j < Codes::kQuads; ++j) {
+#pragma GCC unroll 16
+    for (int64_t r = 0; r < R; ++r) sums[r] = S::dot_pairs(w.quads[j], x[r * stride].pairs[j], sums[r]);
+  }
+}
+
+// … or all products of codes at once, and what they are worth.
+template <class S, class Codes, int64_t R>
+[[gnu::always_inline]] inline void add_products(const Panel<S, Codes>& w, const QuantizedBlock* x, int64_t stride,
+                                                typename S::F (&sums)[R]) {
+  typename S::F products[R];
+  S::template products<Codes>(w.quads, w.worth.halves, x, stride, products);
+#pragma GCC unroll 16
+  for (int64_t r = 0; r < R; ++r) {
+    const QuantizedBlock& block = x[r * stride];
+    const typename S::F d = S::set1(block.d);
+    sums[r] = S::fma(S::mul(w.worth.scale, d), products[r], sums[r]);
+    if constexpr (Codes::kKind == CodeKind::kLeast) sums[r] = S::fma(w.worth.least, S::set1(block.scaled_sum), sums[r]);
+    if constexpr (Codes::kKind == CodeKind::kHalves) sums[r] = S::fma(S::mul(w.worth.least, d), w.worth.halves.offsets(block), sums[r]);
+  }
+}
+
+}  // namespace owlet::cpu

@@ -1,0 +1,218 @@
+// y = x · Wᵀ for weights in blocks of codes, or in bfloat16 where the processor multiplies that. Activations are quantized (or rounded)
+// once; a group of kLanes outputs is one vector:
+//
+//   for each run of 32 along the input: sum = fma(d_w · d_x, Σ q_w q_x, sum), the inner sum in exact integers
+//
+// and what the least values add (or pair by pair of bfloat16), always in this order, so a row of y is bitwise the same alone, in any batch,
+// on any number of threads. The codes of a group are turned so that a lane belongs to an output: one row uses them at once; for more rows
+// a part of the group's runs is turned, which stays in the first cache while tiles of rows pass by, each with its sums so far.
+#pragma once
+
+#include <algorithm>
+#include <span>
+#include <utility>
+
+#include "core/tensor.h"
+#include "core/thread_pool.h"
+#include "kernels/cpu/code_panel.h"
+#include "kernels/cpu/scratch.h"
+#include "kernels/cpu/workers.h"
+#include "kernels/ops.h"
+
+namespace owlet::cpu {
+
+template <class S>
+class TurnedLinear {
+ public:
+  explicit TurnedLinear(ThreadPool& pool) : pool_(pool) {}
+
+  // Products of x: [N, I] with weights [O, I] in blocks of one type; with bfloat16 of I a multiple of kBlock, if S::kHasBF16.
+  void run(std::span<const Ops::Product> products, Into into, TensorView x) {
+    switch (const DType dtype = products.front().weight_OI.dtype) {
+      case DType::kQ8_0: return product<BlockQ8_0>(products, into, x);
+      case DType::kQ4_0: return product<BlockQ4_0>(products, into, x);
+      case DType::kQ4_1: return product<BlockQ4_1>(products, into, x);
+      case DType::kQ5_0: return product<BlockQ5_0>(products, into, x);
+      case DType::kQ5_1: return product<BlockQ5_1>(products, into, x);
+      case DType::kIQ4_NL: return product<BlockIQ4_NL>(products, into, x);
+      case DType::kIQ4_XS: return product<BlockIQ4_XS>(products, into, x);
+      case DType::kQ2_K: return product<BlockQ2_K>(products, into, x);
+      case DType::kQ3_K: return product<BlockQ3_K>(products, into, x);
+      case DType::kQ4_K: return product<BlockQ4_K>(products, into, x);
+      case DType::kQ5_K: return product<BlockQ5_K>(products, into, x);
+      case DType::kQ6_K: return product<BlockQ6_K>(products, into, x);
+      case DType::kBF16:
+        if constexpr (S::kHasBF16) return product<BlockBF16>(products, into, x);
+        [[fallthrough]];
+      default: OWLET_CHECK(false, "[linear] {} is not turned", to_string(dtype));
+    }
+  }
+
+ private:
+  using F = typename S::F;
+  static constexpr int64_t kLanes = S::kLanes;
+  static constexpr int64_t kRows = S::kProductRows;  // of a tile
+  // Runs that are turned at once, in whole blocks.
+  template <class Codes>
+  static constexpr int64_t kPart = (20 << 10) / sizeof(Panel<S, Codes>) / Codes::kRuns * Codes::kRuns;
+
+  // Activations in tiles of kRows rows, the last one of what is left: a run of all rows, then the next.
+  template <class Codes>
+  struct Activations {
+    const ActivationsOf<Codes>* blocks;
+    int64_t rows, runs;
+    int64_t height(int64_t row) const { return std::min(kRows, rows - row); }  // of the tile that begins with this row
+    const ActivationsOf<Codes>* at(int64_t row, int64_t run) const { return blocks + row * runs + run * height(row); }
+  };
+
+  struct Target {
+    float* y;
+    int64_t stride;
+    int64_t outputs;  // of this group
+    bool add;
+    Target rows_from(int64_t r) const { return {y + r * stride, stride, outputs, add}; }
+  };
+
+  template <class Block>
+  void product(std::span<const Ops::Product> products, Into into, TensorView x) {
+    const auto activations = encode<BlockCodes<Block, S>>(x);
+    if (activations.rows == 0) return;
+    int64_t groups = 0;
+    for (const Ops::Product& p : products) groups += groups_of(p);
+    const int threads = threads_for(pool_, x.rows() * groups * kLanes * x.cols());
+    float* sums = sums_.get<float>(threads * x.rows() * kLanes);
+    parts_.run(pool_, threads, groups, Groups<Block>{products, into, activations, sums});
+  }
+
+  // The groups of all products, one after the other.
+  template <class Block>
+  struct Groups {
+    std::span<const Ops::Product> products;
+    Into into;
+    const Activations<BlockCodes<Block, S>>& x;
+    float* sums;  // of each thread, a vector of each row
+
+    void begin(int64_t part) const {
+      const auto [p, g] = find(part);
+      group(p, g).fetch_first();
+    }
+    void operator()(int thread, int64_t part) const {
+      const auto [p, g] = find(part);
+      const int64_t outputs = p.weight_OI.rows(), first = g * kLanes;
+      const Target to{p.out_NO.f32() + first, outputs, std::min(kLanes, outputs - first), into == Into::kAdd};
+      x.rows == 1 ? one_row(group(p, g), x, to) : many_rows(group(p, g), x, sums + thread * x.rows * kLanes, to);
+    }
+
+   private:
+    std::pair<const Ops::Product&, int64_t> find(int64_t group) const {
+      const Ops::Product* p = products.data();
+      for (; group >= groups_of(*p); ++p) group -= groups_of(*p);
+      return {*p, group};
+    }
+    RowGroup<S, Block> group(const Ops::Product& p, int64_t g) const {
+      return {p.weight_OI.as<const Block>(), p.weight_OI.rows(), g * kLanes, x.runs / BlockCodes<Block, S>::kRuns};
+    }
+  };
+
+  template <class Codes>
+  Activations<Codes> encode(TensorView x) {
+    const int64_t runs = x.cols() / kBlock;
+    auto* blocks = x_.get<ActivationsOf<Codes>>(x.rows() * runs);
+    const Activations<Codes> out{blocks, x.rows(), runs};
+    pool_.parallel_for((x.rows() + kRows - 1) / kRows, 1, [&](int64_t begin, int64_t end) {
+      for (int64_t first = begin * kRows; first < std::min(end * kRows, x.rows()); first += kRows) {
+        const int64_t height = out.height(first);
+        for (int64_t r = 0; r < height; ++r) encode_row<Codes>(x.f32() + (first + r) * x.cols(), blocks + first * runs + r, height, runs);
+      }
+    });
+    return out;
+  }
+  template <class Codes>
+  static void encode_row(const float* x, ActivationsOf<Codes>* out, int64_t stride, int64_t runs) {
+    if constexpr (Codes::kKind == CodeKind::kPairs) {
+      round_activations<S>(x, out, stride, runs);
+    } else {
+      quantize_activations<S>(x, out, stride, runs, Codes::kKind, Codes::kKind == CodeKind::kSigned ? S::kSignedOffset : Codes::kOffset);
+    }
+  }
+  static int64_t groups_of(const Ops::Product& p) { return (p.weight_OI.rows() + kLanes - 1) / kLanes; }
+
+  // One row and the weights as they lie: each run is turned and used.
+  template <class Block>
+  [[gnu::noinline]] static void one_row(RowGroup<S, Block> group, const Activations<BlockCodes<Block, S>>& x, const Target& to) {
+    using Codes = BlockCodes<Block, S>;
+    F sums[1] = {S::zero()};
+    for (int64_t b = 0; b < x.runs / Codes::kRuns; ++b) {
+      group.open(b);
+      for (int run = 0; run < Codes::kRuns; ++run) {
+        group.fetch_ahead(b * Codes::kRuns + run);
+        add_products<S, Codes>(group.run(run), x.blocks + b * Codes::kRuns + run, 1, sums);
+      }
+    }
+    write(sums, to);
+  }
+
+  template <class Block>
+  [[gnu::noinline]] static void many_rows(RowGroup<S, Block> group, const Activations<BlockCodes<Block, S>>& x, float* sums, const Target& to) {
+    using Codes = BlockCodes<Block, S>;
+    constexpr int64_t kRuns = kPart<Codes>;
+    static_assert(kRuns > 0);
+    Panel<S, Codes> panels[kRuns];
+    for (int64_t first = 0; first < x.runs; first += kRuns) {
+      const int64_t runs = std::min(kRuns, x.runs - first);
+      for (int64_t i = 0; i < runs; i += Codes::kRuns) {
+        group.open((first + i) / Codes::kRuns);
+        for (int run = 0; run < Codes::kRuns; ++run) {
+          group.fetch_ahead(first + i + run);
+          panels[i + run] = group.run(run);
+        }
+      }
+      for (int64_t r = 0; r < x.rows; r += kRows) {
+        const Part<Codes> part{panels, x.at(r, first), runs, x.height(r), first == 0, first + runs == x.runs};
+        tiles<kRows>(part, x.height(r), sums + r * kLanes, to.rows_from(r));
+      }
+    }
+  }
+
+  // Some runs of a tile, the first and the last of the product's among them or not; `stride` blocks from a run to the next.
+  template <class Codes>
+  struct Part {
+    const Panel<S, Codes>* panels;
+    const ActivationsOf<Codes>* x;
+    int64_t runs, stride;
+    bool first, last;
+  };
+  // R rows if there are as many, then halves of them.
+  template <int64_t R, class Codes>
+  static void tiles(Part<Codes> part, int64_t rows, float* kept, const Target& to) {
+    int64_t r = 0;
+    for (; r + R <= rows; r += R, part.x += R) tile<R>(part, kept + r * kLanes, to.rows_from(r));
+    if constexpr (R > 1) {
+      if (r < rows) tiles<R / 2>(part, rows - r, kept + r * kLanes, to.rows_from(r));
+    }
+  }
+  template <int64_t R, class Codes>
+  [[gnu::noinline]] static void tile(const Part<Codes>& part, float* kept, const Target& to) {
+    F sums[R];
+    for (int64_t r = 0; r < R; ++r) sums[r] = part.first ? S::zero() : S::load(kept + r * kLanes);
+    const ActivationsOf<Codes>* x = part.x;
+    for (int64_t run = 0; run < part.runs; ++run, x += part.stride) add_products<S, Codes>(part.panels[run], x, 1, sums);
+    if (part.last) return write(sums, to);
+    for (int64_t r = 0; r < R; ++r) S::store(kept + r * kLanes, sums[r]);
+  }
+
+  template <int64_t R>
+  [[gnu::always_inline]] static void write(F (&sums)[R], const Target& to) {
+    for (int64_t r = 0; r < R; ++r) {
+      float* y = to.y + r * to.stride;
+      if (to.add) sums[r] = S::add(load_up_to<S>(y, to.outputs), sums[r]);
+      store_up_to<S>(y, sums[r], to.outputs);
+    }
+  }
+
+  ThreadPool& pool_;
+  SharedParts parts_;
+  Scratch x_, sums_;
+};
+
+}  // namespace owlet::cpu

@@ -1,0 +1,72 @@
+#!/usr/bin/env bash
+# wasm.sh OWLET [GOLDEN]: the engine for the browser under node. Ends with "N passed, N failed".
+#   the kernels' conformance suite, on WebAssembly's vectors
+#   the bundled model: the same tokens and log-probabilities as the program OWLET on its generic path, to the last bit
+#   GOLDEN's numbers of models, tokenizers, templates and samplers
+set -uo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+. tools/packages.sh
+. tools/browser.sh
+owlet=$1
+golden=${2:-}
+install_packages wasm || exit 1
+
+out=build-browser
+build_browser engine kernels_test golden || { echo "0 passed, 1 failed"; exit 1; }
+
+passed=0
+failed=0
+# tally COMMAND…: adds up what a suite of ours or GoogleTest's says at its end.
+tally() {
+  local log ok wrong
+  log=$(mktemp)
+  "$@" >"$log" 2>&1
+  ok=$(sed -nE 's/^\[  PASSED  \] ([0-9]+) tests?.*/\1/p; s/^([0-9]+) passed.*/\1/p' "$log" | tail -n 1)
+  wrong=$(sed -nE 's/^ ?([0-9]+) FAILED TESTS?$/\1/p; s/^[0-9]+ passed, ([0-9]+) failed.*/\1/p' "$log" | tail -n 1)
+  [ -z "$ok" ] && wrong=$((${wrong:-0} + 1))  # it did not come to its end
+  passed=$((passed + ${ok:-0}))
+  failed=$((failed + ${wrong:-0}))
+  if [ "${wrong:-0}" != 0 ]; then grep -E 'FAIL|Failure|Error|error' "$log" | head -n 40; fi
+  rm -f "$log"
+}
+run_node() { node --no-experimental-fetch "$@"; }
+
+# same PATH BODY: what comes of a request, but for its name and its times.
+same() {
+  local ours theirs
+  ours=$(run_node tests/wasm/generate.mjs "$out/engine.mjs" models/owlet.gguf 1 "{\"path\": \"$1\", \"body\": $2}" | choices_of)
+  theirs=$(curl -s "$url$1" -H 'Content-Type: application/json' -d "$2" | choices_of)
+  if [ -n "$ours" ] && [ "$ours" = "$theirs" ]; then
+    passed=$((passed + 1))
+  else
+    failed=$((failed + 1))
+    echo "FAIL $1 $2"
+    echo "  in WebAssembly: ${ours:0:300}"
+    echo "  generic:        ${theirs:0:300}"
+  fi
+}
+choices_of() { node -e 'console.log(JSON.stringify(JSON.parse(require("fs").readFileSync(0, "utf8")).choices))'; }
+
+tally run_node "$out/kernels_test.cjs" --gtest_brief=1 --gtest_filter='-*OfThreads*'
+
+log=$(mktemp)
+OWLET_ISA=generic "$owlet" serve --port 0 >"$log" 2>&1 &
+server=$!
+trap 'kill "$server" 2>/dev/null; rm -f "$log"' EXIT
+for _ in $(seq 100); do
+  url=$(grep -oE 'http://127\.0\.0\.1:[0-9]+' "$log" | head -n 1)
+  [ -n "$url" ] && break
+  sleep 0.1
+done
+same /v1/chat/completions '{"messages": [{"role": "user", "content": "What is the capital of Peru?"}], "temperature": 0, "logprobs": true, "top_logprobs": 3}'
+same /v1/chat/completions '{"messages": [{"role": "user", "content": "Tell me a very short story."}], "temperature": 0.9, "seed": 7, "n": 2, "max_tokens": 100}'
+same /v1/completions '{"prompt": "Once upon a time", "temperature": 1, "top_p": 0.9, "seed": 11, "max_tokens": 60, "logprobs": 1, "echo": true}'
+
+if [ -d "$golden" ]; then
+  plain=$out/golden-data
+  rm -rf "$plain" && cp -r "$golden" "$plain" && chmod -R u+w "$plain"
+  find "$plain" -name '*.zst' -exec sh -c 'zstd -dqc "$1" >"$1.plain" && mv "$1.plain" "$1"' _ {} \;
+  tally run_node "$out/golden.cjs" "$plain"
+fi
+echo "$passed passed, $failed failed"
+[ "$failed" = 0 ]
