@@ -69,9 +69,7 @@ best_compiler() {
 }
 
 # Where ccache is installed, builds go through it, and a second checkout finds what the first one compiled.
-if command -v ccache >/dev/null; then
-  export CCACHE_BASEDIR=$PWD CCACHE_NOHASHDIR=1
-fi
+export CCACHE_BASEDIR=$PWD CCACHE_NOHASHDIR=1
 
 # configure FOLDER [cmake options]: a build folder, configured.
 configure() {
@@ -79,7 +77,8 @@ configure() {
   shift
   local options=(-DCMAKE_CXX_COMPILER="$(best_compiler)")
   [ "$(uname)" = Darwin ] && options+=("-DCMAKE_PREFIX_PATH=$(brew --prefix)")
-  command -v ccache >/dev/null && options+=(-DCMAKE_CXX_COMPILER_LAUNCHER=ccache)
+  # It cannot keep what was compiled with headers read before.
+  command -v ccache >/dev/null && options+=(-DCMAKE_CXX_COMPILER_LAUNCHER=ccache -DCMAKE_DISABLE_PRECOMPILE_HEADERS=ON)
   cmake -S . -B "$folder" -G Ninja "${options[@]}" "$@" >"$folder.log" 2>&1 ||
     { tail -n 20 "$folder.log" >&2; return 1; }
   rm -f "$folder.log"

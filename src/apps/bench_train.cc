@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "apps/load_chat_model.h"
+#include "apps/median.h"
 #include "apps/progress.h"
 #include "core/json.h"
 #include "core/random.h"
@@ -62,11 +63,6 @@ struct TrainBench {
   BatchStream data;
   Trainer trainer;
 };
-
-double median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  return values[values.size() / 2];
-}
 
 struct Line {
   std::string precision;

@@ -43,7 +43,7 @@ Status read_gguf_chat(const GgufFile& file, ChatModel& chat) {
 
 Status complete(ChatModel& chat) {
   if (chat.tokenizer->vocab_size() > chat.model->config.vocab_size) {
-    return make_error(ErrorCode::kCorrupt, "{}: the tokenizer has {} tokens, the model {}", chat.path.string(),
+    return corrupt("{}: the tokenizer has {} tokens, the model {}", chat.path.string(),
                       chat.tokenizer->vocab_size(), chat.model->config.vocab_size);
   }
   chat.stop_ids = find_stop_ids(*chat.model, *chat.tokenizer);

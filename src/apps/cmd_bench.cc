@@ -9,6 +9,7 @@
 #include "apps/command.h"
 #include "apps/load_chat_model.h"
 #include "apps/made_up_run.h"
+#include "apps/median.h"
 #include "apps/memory_report.h"
 #include "apps/progress.h"
 #include "core/huge_pages.h"
@@ -41,12 +42,6 @@ struct BenchLine {
   double limit = 0;  // tokens/s that the machine's bandwidth or arithmetic allows
   std::vector<double> peers = {};  // medians, tokens/s; 0 where a peer has no such figure
 };
-
-double median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  const size_t n = values.size();
-  return n % 2 == 1 ? values[n / 2] : 0.5 * (values[n / 2 - 1] + values[n / 2]);
-}
 
 std::vector<BenchLine> plan(const BenchOptions& options, const ModelConfig& config) {
   constexpr int64_t kShort = 16;  // what stands before an answer

@@ -40,7 +40,7 @@ Findings look(const CommonOptions& options) {
   return f;
 }
 
-Status run(const CommonOptions& options) {
+Status report(const CommonOptions& options) {
   const Findings f = look(options);
   if (options.json) {
     fmt::print("{}\n", dump_json({{"isas", f.isas}, {"backend", f.backend}, {"cores", f.cores}, {"memory_bytes", f.memory_bytes},
@@ -68,7 +68,7 @@ Command doctor_command() {
             options->add_model(app);
             options->add_threads(app);
             options->add_json(app);
-            return [options] { return run(*options); };
+            return [options] { return report(*options); };
           }};
 }
 

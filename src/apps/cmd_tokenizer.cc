@@ -18,7 +18,7 @@
 namespace owlet {
 namespace {
 
-struct TrainOptions {
+struct TokenizerTraining {
   std::vector<std::string> files;
   std::string out;
   int vocab_size = 8192;
@@ -121,7 +121,7 @@ Status add_file(const std::string& file, ThreadPool& pool, BpeTrainer& trainer) 
   return lines.status();
 }
 
-Status train(const TrainOptions& options) {
+Status train(const TokenizerTraining& options) {
   ThreadPool pool(options.threads);
   OWLET_ASSIGN(BpeTrainer trainer, BpeTrainer::create({.vocab_size = options.vocab_size, .min_frequency = options.min_frequency,
                                                        .special_tokens = split(options.special, ','), .threads = pool.size()}));
@@ -217,7 +217,7 @@ std::function<Status()> declare(CLI::App& app) {
   auto chosen = std::make_shared<std::function<Status()>>();
 
   CLI::App* train_app = app.add_subcommand("train", "learn a byte-level BPE vocabulary from text");
-  auto options = std::make_shared<TrainOptions>();
+  auto options = std::make_shared<TokenizerTraining>();
   train_app->add_option("files", options->files, "texts: .txt, or .jsonl with \"text\" or \"messages\"; .zst too")->required();
   train_app->add_option("-o,--out", options->out, "folder to write to")->required();
   train_app->add_option("--vocab-size", options->vocab_size, "tokens")->capture_default_str();

@@ -200,7 +200,7 @@ Result<RunConfig> load_run_config(const std::filesystem::path& path, const std::
       const Status status = read_node(fields, YAML::Load(text), "", 1);
       if (!status.ok()) return Error(status.error()).in(path.string());
     } catch (const YAML::Exception& e) {
-      return make_error(ErrorCode::kCorrupt, "{}:{}: {}", path.string(), e.mark.line + 1, e.msg);
+      return corrupt("{}:{}: {}", path.string(), e.mark.line + 1, e.msg);
     }
   }
   for (const std::string& assignment : overrides) {

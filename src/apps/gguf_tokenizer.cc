@@ -42,7 +42,7 @@ Status read_tokens(const GgufFile& file, TokenizerSpec& spec) {
 Status read_scores(const GgufFile& file, TokenizerSpec& spec) {
   OWLET_ASSIGN(spec.scores, file.floats_or_empty("tokenizer.ggml.scores"));
   if (spec.scores.size() == spec.vocab.size() && std::all_of(spec.scores.begin(), spec.scores.end(), [](double s) { return std::isfinite(s); })) return {};
-  return make_error(ErrorCode::kCorrupt, "tokenizer.ggml.scores: {} numbers for {} tokens", spec.scores.size(), spec.vocab.size());
+  return corrupt("tokenizer.ggml.scores: {} numbers for {} tokens", spec.scores.size(), spec.vocab.size());
 }
 
 // An id with a role, `otherwise` where the file does not say.
@@ -76,7 +76,7 @@ Status read_gpt2(const GgufFile& file, TokenizerSpec& spec) {
   OWLET_ASSIGN(const auto merges, file.get_strings("tokenizer.ggml.merges"));
   for (const std::string& merge : merges) {
     const size_t space = merge.find(' ', 1);
-    if (space == std::string::npos) return make_error(ErrorCode::kCorrupt, "the merge '{}' is not two tokens", merge);
+    if (space == std::string::npos) return corrupt("the merge '{}' is not two tokens", merge);
     spec.merges.emplace_back(merge.substr(0, space), merge.substr(space + 1));
   }
   OWLET_ASSIGN(const std::string name, file.string_or("tokenizer.ggml.pre", "default"));

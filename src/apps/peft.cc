@@ -40,7 +40,7 @@ struct Pattern {
   double value;
 };
 
-struct LoraConfig {
+struct AdapterConfig {
   double rank = 8, alpha = 8;
   bool rank_stabilized = false;
   std::vector<Pattern> ranks, alphas;
@@ -63,17 +63,17 @@ struct LoraConfig {
 Result<std::vector<Pattern>> read_patterns(const Json& json, const char* key) {
   std::vector<Pattern> patterns;
   if (!has_value(json, key)) return patterns;
-  if (!json[key].is_object() || json[key].size() > kMaxPatterns) return make_error(ErrorCode::kCorrupt, "{}: expected an object", key);
+  if (!json[key].is_object() || json[key].size() > kMaxPatterns) return corrupt("{}: expected an object", key);
   for (const auto& [pattern, value] : json[key].items()) {
-    if (!value.is_number() || value.get<double>() <= 0) return make_error(ErrorCode::kCorrupt, "{}: '{}' is no positive number", key, pattern);
+    if (!value.is_number() || value.get<double>() <= 0) return corrupt("{}: '{}' is no positive number", key, pattern);
     OWLET_ASSIGN(Regex regex, Regex::compile(fmt::format("^(?:.*\\.)?(?:{})$", pattern)));
     patterns.push_back({std::move(regex), value.get<double>()});
   }
   return patterns;
 }
 
-Result<LoraConfig> read_lora_config(const Json& json) {
-  if (!json.is_object()) return make_error(ErrorCode::kCorrupt, "expected an object");
+Result<AdapterConfig> read_lora_config(const Json& json) {
+  if (!json.is_object()) return corrupt("expected an object");
   if (!json.contains("peft_type") || json["peft_type"] != "LORA") {
     return make_error(ErrorCode::kUnsupported, "peft_type is {}; only LORA is read", json.contains("peft_type") ? json["peft_type"].dump() : "missing");
   }
@@ -81,13 +81,13 @@ Result<LoraConfig> read_lora_config(const Json& json) {
     const bool known = std::find(kKnownKeys.begin(), kKnownKeys.end(), key) != kKnownKeys.end();
     if (!known && !asks_for_nothing(value)) return make_error(ErrorCode::kUnsupported, "{} is not known here", key);
   }
-  LoraConfig config;
+  AdapterConfig config;
   OWLET_ASSIGN(config.rank, number_or(json, "r", 8));
   OWLET_ASSIGN(config.alpha, number_or(json, "lora_alpha", 8));
   OWLET_ASSIGN(config.rank_stabilized, bool_or(json, "use_rslora", false));
   OWLET_ASSIGN(config.ranks, read_patterns(json, "rank_pattern"));
   OWLET_ASSIGN(config.alphas, read_patterns(json, "alpha_pattern"));
-  if (!(config.rank > 0)) return make_error(ErrorCode::kCorrupt, "r is {}", config.rank);
+  if (!(config.rank > 0)) return corrupt("r is {}", config.rank);
   return config;
 }
 
@@ -162,22 +162,22 @@ Tensor transposed(const Tensor& matrix) {
 
 // The part of a module that changes our matrix of this name and shape, whose rows begin at `place.first_row` of the module's.
 Result<Adapter::Part> read_part(const Stored& given, const std::string& module, const std::string& name, const Shape& shape,
-                                const TensorPlace& place, const LoraConfig& config, const ModelConfig& c) {
-  if (!given.a || !given.b) return make_error(ErrorCode::kCorrupt, "'{}' has only one of lora_A and lora_B", module);
-  if (given.a.shape().rank() != 2 || given.b.shape().rank() != 2) return make_error(ErrorCode::kCorrupt, "'{}': lora_A and lora_B are matrices", module);
+                                const TensorPlace& place, const AdapterConfig& config, const ModelConfig& c) {
+  if (!given.a || !given.b) return corrupt("'{}' has only one of lora_A and lora_B", module);
+  if (given.a.shape().rank() != 2 || given.b.shape().rank() != 2) return corrupt("'{}': lora_A and lora_B are matrices", module);
   const Tensor a = given.table ? transposed(given.b) : given.a, b = given.table ? transposed(given.a) : given.b;
   const int64_t rank = a.shape()[0], rows = place.n_rows == 0 ? shape[0] : b.shape()[0];
   if (static_cast<double>(rank) != config.rank_of(module)) {
-    return make_error(ErrorCode::kCorrupt, "'{}' has rank {}; adapter_config.json says {}", module, rank, config.rank_of(module));
+    return corrupt("'{}' has rank {}; adapter_config.json says {}", module, rank, config.rank_of(module));
   }
   if (a.shape()[1] != shape[1] || b.shape()[1] != rank || b.shape()[0] != rows || place.first_row + shape[0] > rows) {
-    return make_error(ErrorCode::kCorrupt, "'{}': lora_A {} and lora_B {} do not fit the model's {}", module, a.shape().to_string(),
+    return corrupt("'{}': lora_A {} and lora_B {} do not fit the model's {}", module, a.shape().to_string(),
                       b.shape().to_string(), shape.to_string());
   }
   Adapter::Part part{.a_RI = to_ours(a, "", a.shape(), 0, c, 0), .b_OR = to_ours(b, name, Shape{shape[0], rank}, place.first_row, c, 0),
                      .scale = config.scale_of(module)};
   if (given.magnitude) {
-    if (given.magnitude.numel() != rows) return make_error(ErrorCode::kCorrupt, "'{}': {} magnitudes for {} rows", module, given.magnitude.numel(), rows);
+    if (given.magnitude.numel() != rows) return corrupt("'{}': {} magnitudes for {} rows", module, given.magnitude.numel(), rows);
     part.magnitude_O = to_ours(given.magnitude, name, Shape{shape[0]}, place.first_row, c, 0);
   }
   return part;
@@ -188,13 +188,13 @@ Result<Tensor> read_whole(const Tensor& stored, const std::string& name, const S
   const bool fits = stored.shape().rank() == shape.rank() && stored.shape()[0] == rows && place.first_row + shape[0] <= rows &&
                     (shape.rank() == 1 || stored.shape()[1] == shape[1]);
   if (!fits) {
-    return make_error(ErrorCode::kCorrupt, "'{}' has the shape {}; the model's is {}", place.name, stored.shape().to_string(), shape.to_string());
+    return corrupt("'{}' has the shape {}; the model's is {}", place.name, stored.shape().to_string(), shape.to_string());
   }
   const double offset = name.ends_with("norm.weight") ? find_architecture(c.architecture)->norm_offset : 0.0;
   return to_ours(stored, name, shape, place.first_row, c, offset);
 }
 
-Result<Adapter> fit(StoredAdapter stored, const LoraConfig& config, const Model& model) {
+Result<Adapter> fit(StoredAdapter stored, const AdapterConfig& config, const Model& model) {
   Adapter adapter;
   std::set<std::string> used;
   Status status;
@@ -216,10 +216,10 @@ Result<Adapter> fit(StoredAdapter stored, const LoraConfig& config, const Model&
   });
   OWLET_TRY(std::move(status));
   for (const auto& [name, module] : stored.modules) {
-    if (!module.used) return make_error(ErrorCode::kCorrupt, "the model has no layer '{}'", name);
+    if (!module.used) return corrupt("the model has no layer '{}'", name);
   }
   for (const auto& [name, tensor] : stored.whole) {
-    if (!used.contains(name)) return make_error(ErrorCode::kCorrupt, "the model has no tensor '{}'", name);
+    if (!used.contains(name)) return corrupt("the model has no tensor '{}'", name);
   }
   return adapter;
 }
@@ -227,7 +227,7 @@ Result<Adapter> fit(StoredAdapter stored, const LoraConfig& config, const Model&
 Result<Adapter> read_folder(const fs::path& folder, const Model& model) {
   OWLET_ASSIGN(const std::string text, read_file(folder / "adapter_config.json", kMaxConfigBytes));
   OWLET_ASSIGN(const Json json, parse_json(text));
-  OWLET_ASSIGN(const LoraConfig config, read_lora_config(json));
+  OWLET_ASSIGN(const AdapterConfig config, read_lora_config(json));
   OWLET_ASSIGN(const Safetensors file, Safetensors::open(folder / "adapter_model.safetensors"));
   std::map<std::string, Tensor> tensors;
   for (const std::string& name : file.names()) {

@@ -7,22 +7,22 @@
 namespace owlet {
 namespace {
 
-struct Root : TestRoot {
-  Root() : TestRoot("cores") {}
+struct CoresRoot : TestRoot {
+  CoresRoot() : TestRoot("cores") {}
   void siblings(int cpu, const std::string& list) const {
     put(fmt::format("sys/devices/system/cpu/cpu{}/topology/thread_siblings_list", cpu), list + "\n");
   }
 };
 
 TEST(Cores, TwoLogicalProcessorsAreOne) {
-  const Root root;
+  const CoresRoot root;
   for (int cpu = 0; cpu < 8; ++cpu) root.siblings(cpu, fmt::format("{},{}", cpu % 4, cpu % 4 + 4));
   EXPECT_EQ(count_cores({0, 1, 2, 3, 4, 5, 6, 7}, root.path), 4);
   EXPECT_EQ(count_cores({1, 5, 6}, root.path), 2) << "of those that may be used";
 }
 
 TEST(Cores, OnlyTheFastOnesOfUnequalCores) {
-  const Root root;
+  const CoresRoot root;
   for (int cpu = 0; cpu < 4; ++cpu) root.siblings(cpu, cpu < 2 ? "0-1" : "2-3");
   for (int cpu = 4; cpu < 12; ++cpu) root.siblings(cpu, std::to_string(cpu));
   root.put("sys/devices/cpu_core/cpus", "0-3\n");
@@ -31,7 +31,7 @@ TEST(Cores, OnlyTheFastOnesOfUnequalCores) {
 }
 
 TEST(Cores, NoMoreThanAContainerIsGranted) {
-  const Root root;
+  const CoresRoot root;
   root.put("sys/fs/cgroup/cpu.max", "150000 100000\n");
   EXPECT_EQ(count_cores({0, 1, 2, 3}, root.path), 2);
   root.put("sys/fs/cgroup/cpu.max", "max 100000\n");
@@ -39,7 +39,7 @@ TEST(Cores, NoMoreThanAContainerIsGranted) {
 }
 
 TEST(Cores, DamagedListsAreNone) {
-  const Root root;
+  const CoresRoot root;
   root.siblings(0, "nonsense");
   root.siblings(1, "-5--3");
   root.put("sys/devices/cpu_core/cpus", "0-99999999999999999999");

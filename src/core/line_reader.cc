@@ -22,7 +22,7 @@ struct LineReader::State {
         const ssize_t n = ::read(fd.get(), raw.data(), raw.size());
         if (n < 0 && errno == EINTR) continue;
         if (n < 0) return os_error("read", path);
-        if (n == 0 && zstd && frame_open) return make_error(ErrorCode::kCorrupt, "{} ends too early", path.string());
+        if (n == 0 && zstd && frame_open) return corrupt("{} ends too early", path.string());
         if (n == 0) return false;
         in = {raw.data(), static_cast<size_t>(n), 0};
       }
@@ -34,7 +34,7 @@ struct LineReader::State {
       ZSTD_outBuffer out = {plain.data(), plain.size(), 0};
       const size_t left = ZSTD_decompressStream(zstd, &out, &in);
       if (ZSTD_isError(left)) {
-        return make_error(ErrorCode::kCorrupt, "{}: {}", path.string(), ZSTD_getErrorName(left));
+        return corrupt("{}: {}", path.string(), ZSTD_getErrorName(left));
       }
       frame_open = left != 0;
       if (out.pos > 0) {

@@ -9,15 +9,15 @@ namespace owlet {
 namespace {
 namespace fs = std::filesystem;
 
-struct Root : TestRoot {
-  Root() : TestRoot("memory") {}
+struct MemoryRoot : TestRoot {
+  MemoryRoot() : TestRoot("memory") {}
 };
 
 constexpr const char* kMeminfo = "MemTotal:       16000 kB\nMemFree:  1000 kB\nMemAvailable:    9000 kB\n";
 
 #ifndef __APPLE__
 TEST(MachineMemory, OfTheMachine) {
-  const Root root;
+  const MemoryRoot root;
   root.put("proc/meminfo", kMeminfo);
   EXPECT_EQ(machine_memory(root.path).total, 16000 * 1024);
   EXPECT_EQ(machine_memory(root.path).available, 9000 * 1024);
@@ -25,7 +25,7 @@ TEST(MachineMemory, OfTheMachine) {
 }
 
 TEST(MachineMemory, OfAControlGroupAndThoseAboveIt) {
-  const Root root;
+  const MemoryRoot root;
   root.put("proc/meminfo", kMeminfo);
   root.put("proc/self/cgroup", "0::/a/b\n");
   root.put("sys/fs/cgroup/a/b/memory.max", "max\n");
@@ -39,7 +39,7 @@ TEST(MachineMemory, OfAControlGroupAndThoseAboveIt) {
 }
 
 TEST(MachineMemory, OfAControlGroupOfTheFirstVersion) {
-  const Root root;
+  const MemoryRoot root;
   root.put("proc/meminfo", kMeminfo);
   root.put("proc/self/cgroup", "7:cpu,cpuacct:/x\n5:memory:/docker/1\n");
   root.put("sys/fs/cgroup/memory/memory.limit_in_bytes", "9223372036854771712\n");

@@ -43,6 +43,12 @@ Error make_error(ErrorCode code, fmt::format_string<Args...> format, Args&&... a
   return Error{code, fmt::format(format, std::forward<Args>(args)...), {}};
 }
 
+// The same for bytes that do not follow their format.
+template <class... Args>
+Error corrupt(fmt::format_string<Args...> format, Args&&... args) {
+  return make_error(ErrorCode::kCorrupt, format, std::forward<Args>(args)...);
+}
+
 class [[nodiscard]] Status {
  public:
   Status() = default;

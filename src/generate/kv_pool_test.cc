@@ -11,8 +11,8 @@ namespace {
 using Tokens = std::vector<int32_t>;
 
 // Pages of four tokens.
-struct Rig {
-  explicit Rig(int64_t n_pages = 8) : pool(n_pages, 4) {}
+struct PoolRig {
+  explicit PoolRig(int64_t n_pages = 8) : pool(n_pages, 4) {}
 
   // A text that somebody computes and keeps; its pages.
   std::vector<int32_t> write(const Tokens& text, const std::string& scope = "") {
@@ -46,7 +46,7 @@ TEST(KvPool, GivesEachPageOnce) {
 }
 
 TEST(KvPool, FindsTheLongestBeginningInItsScopeAlone) {
-  Rig rig;
+  PoolRig rig;
   const auto pages = rig.write({1, 2, 3, 4, 5, 6, 7, 8, 9, 10});
   const KvPool::Match match = rig.pool.find("", Tokens{1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 12});
   EXPECT_EQ(match.pages, Tokens(pages.begin(), pages.begin() + 2));
@@ -61,7 +61,7 @@ TEST(KvPool, FindsTheLongestBeginningInItsScopeAlone) {
 }
 
 TEST(KvPool, WhatBranchesSharesWhatComesBefore) {
-  Rig rig;
+  PoolRig rig;
   const auto a = rig.write({1, 2, 3, 4, 5, 6, 7, 8});
   const auto b = rig.write({1, 2, 3, 4, 9, 9, 9, 9, 9});
   EXPECT_EQ(a[0], b[0]);
@@ -74,7 +74,7 @@ TEST(KvPool, WhatBranchesSharesWhatComesBefore) {
 }
 
 TEST(KvPool, TwoWhoComputeTheSamePageEndUpWithOne) {
-  Rig rig;
+  PoolRig rig;
   const int32_t mine = *rig.pool.take(), yours = *rig.pool.take();
   EXPECT_EQ(rig.pool.keep("", -1, Tokens{1, 2}, mine), mine);
   EXPECT_EQ(rig.pool.keep("", -1, Tokens{1, 2, 3, 4}, yours), yours);
@@ -89,7 +89,7 @@ TEST(KvPool, TwoWhoComputeTheSamePageEndUpWithOne) {
 }
 
 TEST(KvPool, APageThatFillsUpIsKnownByAllOfIt) {
-  Rig rig;
+  PoolRig rig;
   const int32_t page = *rig.pool.take();
   rig.pool.keep("", -1, Tokens{1, 2}, page);
   EXPECT_EQ(rig.n_known({1, 2, 3, 4}), 2);
@@ -99,7 +99,7 @@ TEST(KvPool, APageThatFillsUpIsKnownByAllOfIt) {
 }
 
 TEST(KvPool, ThePartOfALongerPageIsNotKeptBesideIt) {
-  Rig rig;
+  PoolRig rig;
   rig.release(rig.write({1, 2, 3}));
   EXPECT_EQ(rig.pool.n_kept(), 1);
   const int32_t longer = *rig.pool.take();
@@ -111,7 +111,7 @@ TEST(KvPool, ThePartOfALongerPageIsNotKeptBesideIt) {
 }
 
 TEST(KvPool, EvictsLeavesThatNobodyUsedForTheLongestTime) {
-  Rig rig(4);
+  PoolRig rig(4);
   rig.release(rig.write({1, 1, 1, 1, 2, 2, 2, 2}));
   rig.release(rig.write({3, 3, 3, 3, 4, 4, 4, 4}));
   EXPECT_EQ(rig.pool.n_available(), 4);
@@ -126,7 +126,7 @@ TEST(KvPool, EvictsLeavesThatNobodyUsedForTheLongestTime) {
 }
 
 TEST(KvPool, WhatIsUsedIsNeverEvicted) {
-  Rig rig(3);
+  PoolRig rig(3);
   const auto used = rig.write({1, 1, 1, 1, 2, 2, 2, 2});
   rig.release(rig.write({1, 1, 1, 1, 3}));
   EXPECT_EQ(rig.pool.n_kept(), 1);
@@ -137,7 +137,7 @@ TEST(KvPool, WhatIsUsedIsNeverEvicted) {
 
 TEST(KvPool, ADeepTreeIsAsGoodAsAFlatOne) {
   constexpr int64_t kPages = 100'000;
-  Rig rig(kPages);
+  PoolRig rig(kPages);
   Tokens text(4 * kPages);
   std::iota(text.begin(), text.end(), 0);
   rig.release(rig.write(text));

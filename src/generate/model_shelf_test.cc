@@ -20,13 +20,13 @@ struct Loaded {
 using Shelf = ModelShelf<Loaded>;
 
 // Models a, b, c and slow of 40 bytes each, one that is larger than the shelf and one that cannot be loaded.
-struct Rig {
-  Rig() {
+struct ShelfRig {
+  ShelfRig() {
     for (const char* name : {"a", "b", "c"}) shelf.add(name, 40, [this](auto&) { return load(); });
     shelf.add("huge", 101, [this](auto&) { return load(); });
     shelf.add("broken", 40, [this](auto&) -> Result<std::unique_ptr<Loaded>> {
       ++n_loads;
-      return make_error(ErrorCode::kCorrupt, "no model");
+      return corrupt("no model");
     });
     shelf.add("slow", 40, [this](auto& share) {
       share = 0.25;
@@ -59,7 +59,7 @@ struct Rig {
 bool is_ready(const std::future<Result<Shelf::Lent>>& answer) { return answer.wait_for(std::chrono::seconds(0)) == std::future_status::ready; }
 
 TEST(ModelShelf, WhatWasPutThereIsLentAtOnceAndStays) {
-  Rig rig;
+  ShelfRig rig;
   rig.shelf.put("here", std::make_unique<Loaded>(rig.n_alive));
   EXPECT_TRUE(is_ready(rig.ask("here")));
   for (const char* name : {"a", "b", "c"}) EXPECT_TRUE(rig.get(name).ok());
@@ -68,7 +68,7 @@ TEST(ModelShelf, WhatWasPutThereIsLentAtOnceAndStays) {
 }
 
 TEST(ModelShelf, WhatIsLentCanBeGivenBackWhenTheShelfHasGone) {
-  auto rig = std::make_unique<Rig>();
+  auto rig = std::make_unique<ShelfRig>();
   Shelf::Lent lent = rig->get("a").value();
   rig.reset();
   const std::weak_ptr<Loaded> given_back = lent;
@@ -77,7 +77,7 @@ TEST(ModelShelf, WhatIsLentCanBeGivenBackWhenTheShelfHasGone) {
 }
 
 TEST(ModelShelf, UnloadsTheLeastRecentlyAskedFor) {
-  Rig rig;
+  ShelfRig rig;
   for (const char* name : {"a", "b", "a", "c"}) ASSERT_TRUE(rig.get(name).ok());
   EXPECT_EQ(rig.loaded(), "ac");
   EXPECT_EQ(rig.n_alive, 2);
@@ -87,7 +87,7 @@ TEST(ModelShelf, UnloadsTheLeastRecentlyAskedFor) {
 }
 
 TEST(ModelShelf, WhatIsIdleGoesBeforeWhatIsUsed) {
-  Rig rig;
+  ShelfRig rig;
   const auto a = rig.get("a");
   ASSERT_TRUE(rig.get("b").ok());
   ASSERT_TRUE(rig.get("c").ok());
@@ -95,7 +95,7 @@ TEST(ModelShelf, WhatIsIdleGoesBeforeWhatIsUsed) {
 }
 
 TEST(ModelShelf, WhereAllAreUsedTheOldestIsLentNoMoreAndGoesWithItsLastUser) {
-  Rig rig;
+  ShelfRig rig;
   auto a = rig.get("a");
   const auto b = rig.get("b");
   auto c = rig.ask("c");
@@ -112,7 +112,7 @@ TEST(ModelShelf, WhereAllAreUsedTheOldestIsLentNoMoreAndGoesWithItsLastUser) {
 }
 
 TEST(ModelShelf, LoadingOneKeepsNobodyFromAnother) {
-  Rig rig;
+  ShelfRig rig;
   ASSERT_TRUE(rig.get("a").ok());
   auto first = rig.ask("slow");
   rig.started.get_future().wait();
@@ -130,7 +130,7 @@ TEST(ModelShelf, LoadingOneKeepsNobodyFromAnother) {
 }
 
 TEST(ModelShelf, SaysWhyNot) {
-  Rig rig;
+  ShelfRig rig;
   EXPECT_EQ(rig.get("nobody").error().code, ErrorCode::kNotFound);
   EXPECT_EQ(rig.get("huge").error().code, ErrorCode::kTooLarge);
   EXPECT_EQ(rig.get("broken").error().code, ErrorCode::kCorrupt);
@@ -141,7 +141,7 @@ TEST(ModelShelf, SaysWhyNot) {
 }
 
 TEST(ModelShelf, StoppingAnswersThoseWhoWait) {
-  Rig rig;
+  ShelfRig rig;
   const auto a = rig.get("a"), b = rig.get("b");
   auto c = rig.ask("c");
   rig.shelf.stop();
@@ -166,7 +166,7 @@ TEST(ModelShelf, ModelsMayHoldThemselvesToTheEnd) {
 }
 
 TEST(ModelShelf, ManyAtOnceLoadEachOnceAndNeverTooMuch) {
-  Rig rig;
+  ShelfRig rig;
   std::atomic<int> n_too_many = 0, n_served = 0;
   std::vector<std::thread> threads;
   for (int t = 0; t < 6; ++t) {

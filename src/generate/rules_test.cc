@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "generate/sampler.h"
+#include "generate/test_candidates.h"
 
 namespace owlet {
 namespace {
@@ -14,18 +15,6 @@ using testing::IsEmpty;
 using testing::UnorderedElementsAre;
 
 constexpr float kGone = -INFINITY;
-
-Candidates candidates_of(const std::vector<float>& scores) {
-  Candidates candidates;
-  for (size_t i = 0; i < scores.size(); ++i) candidates.push_back({static_cast<int32_t>(i), scores[i]});
-  return candidates;
-}
-
-TokenIds ids_of(const Candidates& candidates) {
-  TokenIds ids;
-  for (const Candidate& c : candidates) ids.push_back(c.id);
-  return ids;
-}
 
 TEST(LogitRules, DryPunishesWhatGoesOnWithTheLongestRepetition) {
   const DryParams params{.multiplier = 1, .base = 2, .allowed_length = 2};

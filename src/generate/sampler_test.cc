@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "generate/softmax.h"
+#include "generate/test_candidates.h"
 
 namespace owlet {
 namespace {
@@ -15,18 +16,6 @@ using testing::ElementsAre;
 using testing::UnorderedElementsAre;
 
 constexpr float kInf = std::numeric_limits<float>::infinity();
-
-Candidates candidates_of(const std::vector<float>& scores) {
-  Candidates candidates;
-  for (size_t i = 0; i < scores.size(); ++i) candidates.push_back({static_cast<int32_t>(i), scores[i]});
-  return candidates;
-}
-
-std::vector<int32_t> ids_of(const Candidates& candidates) {
-  std::vector<int32_t> ids;
-  for (const Candidate& c : candidates) ids.push_back(c.id);
-  return ids;
-}
 
 std::vector<float> log_of(std::vector<float> probabilities) {
   for (float& p : probabilities) p = std::log(p);

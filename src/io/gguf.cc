@@ -20,11 +20,6 @@ constexpr uint64_t kMaxListElements = 1 << 21;
 constexpr uint64_t kMaxElements = uint64_t{1} << 48;  // of a tensor; leaves room to multiply by bytes
 constexpr uint64_t kMaxNameBytes = 65535;             // of a key or a tensor's name
 
-template <class... Args>
-Error corrupt(fmt::format_string<Args...> format, Args&&... args) {
-  return make_error(ErrorCode::kCorrupt, format, std::forward<Args>(args)...);
-}
-
 template <class T>
 T load(const std::byte* at) {
   T value;

@@ -8,7 +8,7 @@ namespace owlet {
 namespace {
 
 constexpr int64_t kBuffer = 1 << 20;    // bytes gathered before they go to the file
-constexpr size_t kMaxNameBytes = 63;   // llama.cpp keeps names in 64 bytes with a closing zero
+constexpr size_t kMaxWrittenNameBytes = 63;   // llama.cpp keeps names in 64 bytes with a closing zero
 
 template <class T>
 void append(std::string& out, T value) {
@@ -82,8 +82,8 @@ Status GgufWriter::check() const {
   }
   seen.clear();
   for (const Pending& tensor : tensors_) {
-    if (tensor.name.empty() || tensor.name.size() > kMaxNameBytes) {
-      return make_error(ErrorCode::kInvalidArgument, "a tensor's name has 1 to {} bytes: '{}'", kMaxNameBytes, tensor.name);
+    if (tensor.name.empty() || tensor.name.size() > kMaxWrittenNameBytes) {
+      return make_error(ErrorCode::kInvalidArgument, "a tensor's name has 1 to {} bytes: '{}'", kMaxWrittenNameBytes, tensor.name);
     }
     if (!seen.insert(tensor.name).second) {
       return make_error(ErrorCode::kInvalidArgument, "two tensors are called '{}'", tensor.name);

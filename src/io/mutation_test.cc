@@ -15,7 +15,7 @@ namespace fs = std::filesystem;
 
 constexpr int kMutations = 10000;
 
-fs::path scratch(const std::string& name) {
+fs::path damaged_file(const std::string& name) {
   const fs::path dir = fs::path(testing::TempDir()) / "owlet_mutation_test";
   fs::create_directories(dir);
   return dir / name;
@@ -74,7 +74,7 @@ void read_tensors(const fs::path& path, Tally& tally) {
 
 Tally run(const fs::path& sample, size_t head, void (*read)(const fs::path&, Tally&)) {
   const auto original = read_file(sample);
-  const fs::path damaged = scratch("damaged");
+  const fs::path damaged = damaged_file("damaged");
   Tally tally;
   Random random{42};
   for (int i = 0; i < kMutations; ++i) {
@@ -102,8 +102,8 @@ TEST(Mutation, Gguf) {
   for (const DType dtype : {DType::kF32, DType::kF16, DType::kBF16, DType::kQ8_0, DType::kQ4_K, DType::kQ3_K}) {
     writer.add_tensor(std::string(to_string(dtype)), dtype, {2, 256}, zeros);
   }
-  ASSERT_TRUE(writer.write(scratch("sample.gguf")).ok());
-  const Tally tally = run(scratch("sample.gguf"), 640, read_gguf);
+  ASSERT_TRUE(writer.write(damaged_file("sample.gguf")).ok());
+  const Tally tally = run(damaged_file("sample.gguf"), 640, read_gguf);
   EXPECT_GT(tally.refused, kMutations / 4);
   EXPECT_GT(tally.loaded, kMutations / 50);
 }
@@ -115,8 +115,8 @@ TEST(Mutation, Safetensors) {
     keep.emplace_back(dtype, Shape{3, 5});
     tensors.emplace_back(std::string(to_string(dtype)), keep.back());
   }
-  ASSERT_TRUE(write_safetensors(scratch("sample.safetensors"), tensors, {{"k", "v"}}).ok());
-  const Tally tally = run(scratch("sample.safetensors"), 440, read_tensors<Safetensors>);
+  ASSERT_TRUE(write_safetensors(damaged_file("sample.safetensors"), tensors, {{"k", "v"}}).ok());
+  const Tally tally = run(damaged_file("sample.safetensors"), 440, read_tensors<Safetensors>);
   EXPECT_GT(tally.refused, kMutations / 4);
   EXPECT_GT(tally.loaded, kMutations / 50);
 }
@@ -125,8 +125,8 @@ TEST(Mutation, TorchFile) {
   const Tensor a(DType::kF32, {3, 5}), b(DType::kBF16, {4});
   for (const bool zip64 : {false, true}) {
     const std::string bytes = testing_torch::state_dict({{"a", a}, {"b", b}}, zip64);
-    ASSERT_TRUE(write_file(scratch("sample.pt"), bytes).ok());
-    const Tally tally = run(scratch("sample.pt"), bytes.size(), read_tensors<TorchFile>);
+    ASSERT_TRUE(write_file(damaged_file("sample.pt"), bytes).ok());
+    const Tally tally = run(damaged_file("sample.pt"), bytes.size(), read_tensors<TorchFile>);
     EXPECT_GT(tally.refused, kMutations / 4);
     EXPECT_GT(tally.loaded, kMutations / 50);
   }

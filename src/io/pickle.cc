@@ -15,11 +15,6 @@ using Kind = PickleValue::Kind;
 constexpr size_t kMaxValues = 200'000, kMaxSteps = 2'000'000;
 constexpr size_t kMaxArguments = 8;  // of what is built by copying them
 
-template <class... Args>
-Error corrupt(fmt::format_string<Args...> format, Args&&... args) {
-  return make_error(ErrorCode::kCorrupt, format, std::forward<Args>(args)...);
-}
-
 bool is_allowed(std::string_view module, std::string_view name) {
   constexpr std::array<std::string_view, 20> kTorch = {
       "Size", "FloatStorage", "DoubleStorage", "HalfStorage", "BFloat16Storage", "IntStorage", "LongStorage", "ShortStorage",

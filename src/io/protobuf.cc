@@ -6,7 +6,7 @@
 namespace owlet {
 namespace {
 
-enum Kind : uint32_t { kVarint = 0, kEightBytes = 1, kLength = 2, kFourBytes = 5 };
+enum WireType : uint32_t { kVarint = 0, kEightBytes = 1, kLength = 2, kFourBytes = 5 };
 
 }  // namespace
 

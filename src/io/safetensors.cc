@@ -34,11 +34,6 @@ const Type* find_type(std::string_view name) {
   return it == std::end(kTypes) ? nullptr : it;
 }
 
-template <class... Args>
-Error corrupt(fmt::format_string<Args...> format, Args&&... args) {
-  return make_error(ErrorCode::kCorrupt, format, std::forward<Args>(args)...);
-}
-
 // The offsets agree with type and shape.
 Status check_size(const std::string& name, const SafetensorsInfo& info) {
   // 2^48 elements are beyond any file, and leave room to multiply.

@@ -165,7 +165,7 @@ class Reader : public nlohmann::json_sax<nlohmann::json> {
 }  // namespace
 
 Result<SafetensorsHeader> parse_safetensors_header(std::string_view text) {
-  if (text.empty() || text.front() != '{') return make_error(ErrorCode::kCorrupt, "the header does not begin with '{{'");
+  if (text.empty() || text.front() != '{') return corrupt("the header does not begin with '{{'");
   if (has_huge_token(text)) return make_error(ErrorCode::kTooLarge, "the header holds a text of over {} bytes", kMaxToken);
   Reader reader;
   if (!nlohmann::json::sax_parse(text.begin(), text.end(), &reader)) {

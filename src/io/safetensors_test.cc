@@ -11,7 +11,7 @@ namespace fs = std::filesystem;
 using testing::ElementsAre;
 using testing::HasSubstr;
 
-fs::path scratch(const std::string& name) {
+fs::path shard_file(const std::string& name) {
   const fs::path dir = fs::path(testing::TempDir()) / "owlet_safetensors_test";
   fs::create_directories(dir);
   return dir / name;
@@ -23,7 +23,7 @@ std::string file_bytes(const std::string& header, size_t data_bytes) {
 }
 
 Result<Safetensors> open_bytes(const std::string& bytes) {
-  const fs::path path = scratch("bytes.safetensors");
+  const fs::path path = shard_file("bytes.safetensors");
   EXPECT_TRUE(write_file(path, bytes).ok());
   return Safetensors::open(path);
 }
@@ -38,7 +38,7 @@ TEST(Safetensors, WhatIsWrittenIsReadAndMapped) {
   const Tensor matrix = numbers({2, 3}), scalar = numbers({}), empty(DType::kF32, {0, 4});
   Tensor halves(DType::kBF16, {5});
   std::memset(halves.view().data, 0x3f, 10);
-  const fs::path path = scratch("round.safetensors");
+  const fs::path path = shard_file("round.safetensors");
   ASSERT_TRUE(write_safetensors(path, {{"h\"ö", halves}, {"matrix", matrix}, {"scalar", scalar}, {"empty", empty}},
                                 {{"made by", "a test"}}).ok());
   const auto file = Safetensors::open(path);
@@ -60,16 +60,16 @@ TEST(Safetensors, WhatIsWrittenIsReadAndMapped) {
 
 TEST(Safetensors, TheSameTensorsGiveTheSameBytesOnACacheLine) {
   const Tensor matrix = numbers({2, 3});
-  ASSERT_TRUE(write_safetensors(scratch("a.safetensors"), {{"m", matrix}}).ok());
-  ASSERT_TRUE(write_safetensors(scratch("b.safetensors"), {{"m", matrix}}).ok());
-  const auto a = read_file(scratch("a.safetensors")), b = read_file(scratch("b.safetensors"));
+  ASSERT_TRUE(write_safetensors(shard_file("a.safetensors"), {{"m", matrix}}).ok());
+  ASSERT_TRUE(write_safetensors(shard_file("b.safetensors"), {{"m", matrix}}).ok());
+  const auto a = read_file(shard_file("a.safetensors")), b = read_file(shard_file("b.safetensors"));
   EXPECT_EQ(*a, *b);
   EXPECT_EQ((a->size() - 24) % 64, 0u);
 }
 
 TEST(Safetensors, WritingRefusesWhatCannotBeRead) {
   const Tensor m = numbers({2});
-  const fs::path path = scratch("refused.safetensors");
+  const fs::path path = shard_file("refused.safetensors");
   EXPECT_THAT(write_safetensors(path, {{"m", m}, {"m", m}}).error().message, HasSubstr("two tensors"));
   EXPECT_THAT(write_safetensors(path, {{"__metadata__", m}}).error().message, HasSubstr("two tensors"));
   EXPECT_THAT(write_safetensors(path, {{"\xff", m}}).error().message, HasSubstr("UTF-8"));
@@ -87,7 +87,7 @@ TEST(Safetensors, TypesThatAreNotReadAreRefusedOnlyWhenAskedFor) {
   EXPECT_THAT(file->tensor("new").error().message, HasSubstr("F4"));
   EXPECT_THAT(file->tensor("deep").error().message, HasSubstr("5 dimensions"));
   EXPECT_THAT(file->tensor("gone").error().message, HasSubstr("'gone' is missing"));
-  EXPECT_THAT(*read_safetensors(scratch("bytes.safetensors")), testing::SizeIs(1));
+  EXPECT_THAT(*read_safetensors(shard_file("bytes.safetensors")), testing::SizeIs(1));
 }
 
 struct Broken {
@@ -163,7 +163,7 @@ TEST(Safetensors, LengthsThatLieAreRefused) {
 class Folder : public testing::Test {
  protected:
   void SetUp() override {
-    dir_ = scratch("folder");
+    dir_ = shard_file("folder");
     fs::remove_all(dir_);
     fs::create_directories(dir_);
     a_ = numbers({4});

@@ -9,11 +9,6 @@ namespace {
 
 using Kind = PickleValue::Kind;
 
-template <class... Args>
-Error corrupt(fmt::format_string<Args...> format, Args&&... args) {
-  return make_error(ErrorCode::kCorrupt, format, std::forward<Args>(args)...);
-}
-
 std::optional<DType> dtype_of(std::string_view storage) {
   if (storage == "FloatStorage") return DType::kF32;
   if (storage == "DoubleStorage") return DType::kF64;

@@ -13,7 +13,7 @@ using testing::HasSubstr;
 
 constexpr const char* kSix = "\0\0\0\0\0\0\x80\x3f\0\0\0\x40\0\0\x40\x40\0\0\x80\x40\0\0\xa0\x40";  // 0 … 5
 
-fs::path scratch(const std::string& bytes) {
+fs::path checkpoint_file(const std::string& bytes) {
   const fs::path dir = fs::path(testing::TempDir()) / "owlet_torch_file_test";
   fs::create_directories(dir);
   EXPECT_TRUE(write_file(dir / "sample.pt", bytes).ok());
@@ -25,14 +25,14 @@ std::string archive(const std::string& value, bool zip64 = false) {
 }
 
 std::string refusal(const std::string& bytes) {
-  const auto file = TorchFile::open(scratch(bytes));
+  const auto file = TorchFile::open(checkpoint_file(bytes));
   if (!file.ok()) return file.error().to_string();
   const auto tensor = file->tensor("x");
   return tensor.ok() ? "" : tensor.error().to_string();
 }
 
 std::vector<float> numbers(const std::string& bytes) {
-  const auto file = TorchFile::open(scratch(bytes));
+  const auto file = TorchFile::open(checkpoint_file(bytes));
   if (!file.ok()) ADD_FAILURE() << file.error().to_string();
   const auto tensor = file->tensor("x");
   if (!tensor.ok()) ADD_FAILURE() << tensor.error().to_string();

@@ -12,11 +12,6 @@ constexpr uint64_t kMaxEntries = 1 << 17;
 constexpr uint32_t kInZip64 = 0xffffffff;
 constexpr size_t kEndBytes = 22, kLocatorBytes = 20, kEnd64Bytes = 56, kCentralBytes = 46, kLocalBytes = 30;
 
-template <class... Args>
-Error corrupt(fmt::format_string<Args...> format, Args&&... args) {
-  return make_error(ErrorCode::kCorrupt, format, std::forward<Args>(args)...);
-}
-
 // Little-endian numbers; the caller has checked the bounds.
 struct Bytes {
   std::span<const std::byte> all;

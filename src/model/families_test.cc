@@ -17,6 +17,7 @@
 #include "model/load.h"
 #include "model/onnx_export.h"
 #include "model/tape.h"
+#include "model/test_models.h"
 #include "model/test_onnx_interpreter.h"
 
 namespace owlet {
@@ -59,43 +60,6 @@ ModelConfig config_of(const Family& family) {
   auto config = config_from_hf(json);
   EXPECT_TRUE(config.ok()) << family.name << ": " << config.error().to_string();
   return std::move(config).value();
-}
-
-// Weights of a size that lets every part have an effect.
-Model random_model(const ModelConfig& config, DType dtype) {
-  Weights weights = make_weights(config, dtype);
-  uint64_t stream = 0;
-  weights.for_each([&](const std::string& name, Tensor& tensor) {
-    Random random{.seed = 5, .stream = stream++};
-    const double mean = name.ends_with("norm.weight") ? 1.0 : 0.0;
-    for (int64_t i = 0; i < tensor.numel(); ++i) {
-      const double x = mean + 0.3 * random.normal();
-      dtype == DType::kF64 ? tensor.view().as<double>()[i] = x : tensor.f32()[i] = static_cast<float>(x);
-    }
-  });
-  return make_model(config, std::move(weights)).value();
-}
-
-std::vector<float> paged_logits(Context context, const Model& model, const std::vector<int32_t>& tokens, const std::vector<size_t>& chunks) {
-  KvCache cache(model.config, 4);
-  Runner runner(context, model, 64);
-  const std::vector<int32_t> pages = {2, 0, 3, 1};
-  std::vector<float> logits;
-  size_t done = 0;
-  for (const size_t chunk : chunks) {
-    RaggedBatch batch;
-    for (size_t i = 0; i < chunk; ++i) {
-      batch.output_rows.push_back(static_cast<int32_t>(i));
-      batch.tokens_N.push_back(tokens[done + i]);
-      batch.positions_N.push_back(static_cast<int32_t>(done + i));
-    }
-    batch.sequences = {{0, static_cast<int64_t>(chunk), static_cast<int64_t>(done), pages}};
-    batch.reach = {static_cast<int64_t>(tokens.size())};
-    const TensorView out = runner.forward(batch, cache);
-    logits.insert(logits.end(), out.f32(), out.f32() + out.numel());
-    done += chunk;
-  }
-  return logits;
 }
 
 std::vector<int32_t> some_tokens(size_t n) {

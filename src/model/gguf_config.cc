@@ -11,7 +11,7 @@ namespace {
 
 Result<std::vector<double>> factors(const GgufFile& file, const char* name) {
   OWLET_ASSIGN(const Tensor tensor, file.tensor(name));
-  if (tensor.dtype() != DType::kF32 || tensor.numel() > 4096) return make_error(ErrorCode::kCorrupt, "{} must hold a few float32 numbers", name);
+  if (tensor.dtype() != DType::kF32 || tensor.numel() > 4096) return corrupt("{} must hold a few float32 numbers", name);
   return std::vector<double>(tensor.f32(), tensor.f32() + tensor.numel());
 }
 
@@ -71,7 +71,7 @@ Status read_scales(const GgufFile& file, const std::string& prefix, ModelConfig&
   OWLET_ASSIGN(c.residual_scale, file.float_or(prefix + "residual_scale", c.residual_scale));
   OWLET_ASSIGN(c.query_scale, file.float_or(prefix + "attention.scale", c.query_scale));
   OWLET_ASSIGN(const double divisor, file.float_or(prefix + "logit_scale", 1.0));
-  if (!(divisor > 0)) return make_error(ErrorCode::kCorrupt, "{}logit_scale is {}", prefix, divisor);
+  if (!(divisor > 0)) return corrupt("{}logit_scale is {}", prefix, divisor);
   c.logit_scale = 1.0 / divisor;
   OWLET_ASSIGN(c.attention_soft_cap, file.float_or(prefix + "attn_logit_softcapping", 0.0));
   OWLET_ASSIGN(c.logit_soft_cap, file.float_or(prefix + "final_logit_softcapping", 0.0));
@@ -178,8 +178,8 @@ Result<ModelConfig> config_from_gguf(const GgufFile& file) {
   OWLET_ASSIGN(c.ffn_dim, file.get_int(prefix + "feed_forward_length"));
   OWLET_ASSIGN(c.max_positions, file.get_int(prefix + "context_length"));
   OWLET_ASSIGN(c.rms_eps, file.get_float(prefix + "attention.layer_norm_rms_epsilon"));
-  if (c.n_heads <= 0) return make_error(ErrorCode::kCorrupt, "attention.head_count must be at least 1");
-  if (c.n_layers < 0 || c.n_layers > 4096) return make_error(ErrorCode::kCorrupt, "block_count is {}", c.n_layers);
+  if (c.n_heads <= 0) return corrupt("attention.head_count must be at least 1");
+  if (c.n_layers < 0 || c.n_layers > 4096) return corrupt("block_count is {}", c.n_layers);
   OWLET_ASSIGN(c.head_dim, file.int_or(prefix + "attention.key_length", c.dim / c.n_heads));
   c.rope_interleaved = architecture->gguf_interleaved;
   OWLET_TRY(read_rope(file, prefix, c));

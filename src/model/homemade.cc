@@ -35,7 +35,7 @@ Result<Json> read_params(const fs::path& checkpoint) {
   if (!fs::exists(file, code)) return Json::object();
   OWLET_ASSIGN(const std::string text, read_file(file, kMaxParamsBytes));
   auto json = parse_json(text);
-  if (json.ok() && !json->is_object()) return make_error(ErrorCode::kCorrupt, "{}: expected an object", file.string());
+  if (json.ok() && !json->is_object()) return corrupt("{}: expected an object", file.string());
   if (!json.ok()) return std::move(json).error().in(file.string());
   return json;
 }
@@ -43,7 +43,7 @@ Result<Json> read_params(const fs::path& checkpoint) {
 // Rows and columns of a matrix that every checkpoint has.
 Result<std::pair<int64_t, int64_t>> shape_of(const TorchFile& file, const std::string& name) {
   OWLET_ASSIGN(const Tensor tensor, file.tensor(name));
-  if (tensor.shape().rank() != 2) return make_error(ErrorCode::kCorrupt, "'{}' has the shape {}", name, tensor.shape().to_string());
+  if (tensor.shape().rank() != 2) return corrupt("'{}' has the shape {}", name, tensor.shape().to_string());
   return std::pair(tensor.shape()[0], tensor.shape()[1]);
 }
 
@@ -54,7 +54,7 @@ Result<ModelConfig> read_config(const TorchFile& file, const Json& params) {
   c.dim = embedding.second;
   while (file.has(fmt::format("layers.{}.attention.wq.weight", c.n_layers))) ++c.n_layers;
   if (file.has(fmt::format("layers.{}.attention.wq.weight", c.n_layers + 1))) {
-    return make_error(ErrorCode::kCorrupt, "layer {} is missing", c.n_layers);
+    return corrupt("layer {} is missing", c.n_layers);
   }
   OWLET_ASSIGN(c.n_heads, int_or(params, "n_heads", 16));
   OWLET_ASSIGN(c.rms_eps, number_or(params, "norm_eps", 1e-5));

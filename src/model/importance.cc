@@ -13,7 +13,7 @@ constexpr std::string_view kSumsEnding = ".in_sum2", kCountsEnding = ".counts";
 
 Result<Tensor> float_tensor(const GgufFile& file, const std::string& name) {
   OWLET_ASSIGN(Tensor tensor, file.tensor(name));
-  if (tensor.dtype() != DType::kF32) return make_error(ErrorCode::kCorrupt, "{} must be f32, not {}", name, to_string(tensor.dtype()));
+  if (tensor.dtype() != DType::kF32) return corrupt("{} must be f32, not {}", name, to_string(tensor.dtype()));
   return tensor;
 }
 
@@ -24,10 +24,10 @@ Result<std::vector<float>> read_columns(const GgufFile& file, const std::string&
   if (counts.numel() != 1) {
     return make_error(ErrorCode::kUnsupported, "{} has {} matrices in one tensor; models of experts are not supported", name, counts.numel());
   }
-  if (!std::isfinite(counts.f32()[0]) || counts.f32()[0] < 0) return make_error(ErrorCode::kCorrupt, "{} was counted {} times", name, counts.f32()[0]);
+  if (!std::isfinite(counts.f32()[0]) || counts.f32()[0] < 0) return corrupt("{} was counted {} times", name, counts.f32()[0]);
   double total = 0;
   for (const float x : sums.span<float>()) {
-    if (!std::isfinite(x) || x < 0) return make_error(ErrorCode::kCorrupt, "{} has a sum of squares of {}", name, x);
+    if (!std::isfinite(x) || x < 0) return corrupt("{} has a sum of squares of {}", name, x);
     total += static_cast<double>(x);
   }
   std::vector<float> columns;
@@ -96,7 +96,7 @@ Result<Importance> Importance::load(const std::filesystem::path& path) {
     if (!columns.ok()) return std::move(columns).error().in(path.string());
     if (!columns->empty()) importance.columns_[name] = std::move(columns).value();
   }
-  if (importance.columns_.empty()) return make_error(ErrorCode::kCorrupt, "{} has no sums of any tensor", path.string());
+  if (importance.columns_.empty()) return corrupt("{} has no sums of any tensor", path.string());
   return importance;
 }
 

@@ -81,7 +81,7 @@ Result<Model> load_hf(const fs::path& folder) {
   return assemble(config, [&](const std::string& name) -> Result<Tensor> {
     const TensorPlace place = place_in_hf(config, name);
     const auto it = tensors.find(place.name);
-    if (it == tensors.end()) return make_error(ErrorCode::kCorrupt, "{}: tensor '{}' is missing", folder.string(), place.name);
+    if (it == tensors.end()) return corrupt("{}: tensor '{}' is missing", folder.string(), place.name);
     if (offset != 0 && name.ends_with("norm.weight")) return plus_offset(it->second, offset);
     return tensor_at(it->second, place);
   });

@@ -12,6 +12,7 @@
 #include "model/architecture.h"
 #include "model/load.h"
 #include "model/tape.h"
+#include "model/test_models.h"
 
 namespace owlet {
 namespace {
@@ -22,25 +23,6 @@ ModelConfig tiny(bool tied = false, bool interleaved = false) {
   c.tie_embeddings = tied;
   c.rope_interleaved = interleaved;
   return c;
-}
-
-Model random_model(const ModelConfig& config, DType dtype = DType::kF32) {
-  Weights weights = make_weights(config, dtype);
-  init_weights(weights, config, 7);
-  // Larger than at the start of a training, so that every part of the model has an effect.
-  weights.for_each([&](const std::string&, Tensor& tensor) {
-    if (tensor.shape().rank() == 1) return;
-    for (int64_t i = 0; i < tensor.numel(); ++i) {
-      if (dtype == DType::kF64) {
-        tensor.view().as<double>()[i] *= 12;
-      } else {
-        tensor.f32()[i] *= 12;
-      }
-    }
-  });
-  auto model = make_model(config, std::move(weights));
-  EXPECT_TRUE(model.ok());
-  return std::move(model).value();
 }
 
 // Two documents packed in one row of nine tokens.
@@ -99,27 +81,6 @@ TEST(Model, AndWithInterleavedRotation) { expect_gradients_agree(tiny(false, tru
 TEST(Model, AndWithDropout) {
   const Dropping dropping{.seed = 4, .step = 2, .residual = 0.3};
   expect_gradients_agree(tiny(), &dropping);
-}
-
-std::vector<float> paged_logits(Context context, const Model& model, const std::vector<int32_t>& tokens, const std::vector<size_t>& chunks) {
-  KvCache cache(model.config, 4);
-  Runner runner(context, model, 64);
-  const std::vector<int32_t> pages = {2, 0, 3, 1};
-  std::vector<float> logits;
-  size_t done = 0;
-  for (size_t chunk : chunks) {
-    RaggedBatch batch;
-    for (size_t i = done; i < done + chunk; ++i) {
-      batch.output_rows.push_back(static_cast<int32_t>(i - done));
-      batch.tokens_N.push_back(tokens[i]);
-      batch.positions_N.push_back(static_cast<int32_t>(i));
-    }
-    batch.sequences = {{0, static_cast<int64_t>(chunk), static_cast<int64_t>(done), pages}};
-    const TensorView out = runner.forward(batch, cache);
-    logits.insert(logits.end(), out.f32(), out.f32() + out.numel());
-    done += chunk;
-  }
-  return logits;
 }
 
 TEST(Model, ChunksThreadsAndInstructionSetsGiveTheSameBits) {

@@ -78,7 +78,7 @@ std::vector<StoredTensor> stored_tensors(const Model& model, TensorPlace (*place
 Result<Tensor> tensor_at(const Tensor& stored, const TensorPlace& place) {
   if (place.n_rows == 0) return stored;
   if (stored.shape().rank() != 2 || place.first_row + place.n_rows > stored.shape()[0]) {
-    return make_error(ErrorCode::kCorrupt, "tensor '{}' has the shape {}; rows {} to {} are wanted", place.name,
+    return corrupt("tensor '{}' has the shape {}; rows {} to {} are wanted", place.name,
                       stored.shape().to_string(), place.first_row, place.first_row + place.n_rows);
   }
   return Tensor(stored.view().row_range(place.first_row, place.first_row + place.n_rows), std::make_shared<Tensor>(stored));

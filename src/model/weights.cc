@@ -149,7 +149,7 @@ std::string Model::dtype_name() const { return std::string(to_string(weights.lay
 Result<Model> make_model(ModelConfig config, Weights weights) {
   OWLET_TRY(config.validate());
   if (weights.layers.size() != static_cast<size_t>(config.n_layers)) {
-    return make_error(ErrorCode::kCorrupt, "the model has {} layers; its config says {}", weights.layers.size(),
+    return corrupt("the model has {} layers; its config says {}", weights.layers.size(),
                       config.n_layers);
   }
   std::map<std::string, const Tensor*> given;
@@ -159,8 +159,8 @@ Result<Model> make_model(ModelConfig config, Weights weights) {
     const auto it = given.find(name);
     if (!status.ok() || (it != given.end() && *it->second && it->second->shape() == expected.shape())) return;
     status = it == given.end() || !*it->second
-                 ? make_error(ErrorCode::kCorrupt, "{} is missing", name)
-                 : make_error(ErrorCode::kCorrupt, "{} has the shape {}; the config asks for {}", name,
+                 ? corrupt("{} is missing", name)
+                 : corrupt("{} has the shape {}; the config asks for {}", name,
                               it->second->shape().to_string(), expected.shape().to_string());
   });
   OWLET_TRY(std::move(status));

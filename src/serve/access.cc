@@ -2,20 +2,15 @@
 
 #include <algorithm>
 
+#include "core/ascii.h"
+
 namespace owlet {
 namespace {
-
-std::string lower(std::string_view text) {
-  std::string result(text);
-  std::transform(result.begin(), result.end(), result.begin(),
-                 [](unsigned char c) { return static_cast<char>(c >= 'A' && c <= 'Z' ? c + 32 : c); });
-  return result;
-}
 
 // "http://127.0.0.1:8080" under Host "127.0.0.1:8080": the server's own page.
 bool is_same_origin(std::string_view origin, std::string_view host) {
   const size_t scheme = origin.find("://");
-  return scheme != std::string_view::npos && lower(origin.substr(scheme + 3)) == lower(host);
+  return scheme != std::string_view::npos && ascii_lower(origin.substr(scheme + 3)) == ascii_lower(host);
 }
 
 bool is_allowed_origin(const AccessRules& rules, std::string_view origin) {
@@ -25,7 +20,7 @@ bool is_allowed_origin(const AccessRules& rules, std::string_view origin) {
 
 // Without its port, in small letters.
 std::string host_name(std::string_view host_header) {
-  std::string host = lower(host_header);
+  std::string host = ascii_lower(host_header);
   const size_t colon = host.rfind(':');
   const bool has_port = colon != std::string::npos && host.find(']', colon) == std::string::npos;
   if (has_port) host.resize(colon);
@@ -42,7 +37,7 @@ bool is_known_host(const AccessRules& rules, std::string_view host_header) {
   if (is_loopback_host(host_header)) return true;
   const std::string host = host_name(host_header);
   if (!rules.loopback_only && (is_address(host) || !rules.keys.empty())) return true;
-  const auto names_it = [&](const std::string& known) { return known == "*" || lower(known) == host; };
+  const auto names_it = [&](const std::string& known) { return known == "*" || ascii_lower(known) == host; };
   return std::any_of(rules.hosts.begin(), rules.hosts.end(), names_it);
 }
 
@@ -76,7 +71,7 @@ std::variant<const ApiKey*, ApiError> key_of(const AccessRules& rules, const Htt
   if (rules.keys.empty()) return nullptr;
   constexpr std::string_view kBearer = "bearer ";
   const std::string_view authorization = request.header("authorization");
-  const bool is_bearer = lower(authorization.substr(0, kBearer.size())) == kBearer;
+  const bool is_bearer = ascii_lower(authorization.substr(0, kBearer.size())) == kBearer;
   const ApiKey* key = is_bearer ? find_key(rules.keys, authorization.substr(kBearer.size())) : nullptr;
   if (key) return key;
   return ApiError{.status = 401,

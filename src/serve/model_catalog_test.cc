@@ -46,7 +46,7 @@ class CatalogTest : public ServerTest {
       const auto engine = std::make_shared<Engine>(Context{*other_ops_}, other_, EngineOptions{.max_sequences = 4, .context_length = 1024});
       return std::make_unique<ServedModel>(ServedModel{.owner = engine, .engine = *engine, .tokenizer = tokenizer_, .stop_ids = {TestTokens::kEnd}});
     });
-    models_->add(card("broken"), 40, [](auto&) -> Result<std::unique_ptr<ServedModel>> { return make_error(ErrorCode::kCorrupt, "not a GGUF file"); });
+    models_->add(card("broken"), 40, [](auto&) -> Result<std::unique_ptr<ServedModel>> { return corrupt("not a GGUF file"); });
     models_->add(card("slow"), 40, [this](auto& share) {
       share = 0.25;
       ++n_loads_;

@@ -53,7 +53,7 @@ size_t gzip_data_begin(std::string_view gzip) {
 
 Result<std::string> decompress_gzip(std::string_view gzip, size_t max_bytes) {
   const size_t begin = gzip_data_begin(gzip);
-  if (begin == 0) return make_error(ErrorCode::kCorrupt, "not a gzip file");
+  if (begin == 0) return corrupt("not a gzip file");
   std::string content;
   std::string buffer(64 << 10, '\0');
   boost::beast::zlib::inflate_stream stream;
@@ -69,9 +69,9 @@ Result<std::string> decompress_gzip(std::string_view gzip, size_t max_bytes) {
     if (content.size() > max_bytes)
       return make_error(ErrorCode::kTooLarge, "gzip: more than {} bytes", max_bytes);
     if (error == boost::beast::zlib::error::end_of_stream) return content;
-    if (error) return make_error(ErrorCode::kCorrupt, "gzip: {}", error.message());
+    if (error) return corrupt("gzip: {}", error.message());
     if (z.avail_in == 0 && z.avail_out == buffer.size())
-      return make_error(ErrorCode::kCorrupt, "gzip: the file ends too early");
+      return corrupt("gzip: the file ends too early");
   }
 }
 

@@ -109,7 +109,7 @@ Status Bpe::add_merges() {
     joined += continues ? right.substr(spec_.continuing_prefix.size()) : right;
     const TokenId a = vocabulary_.any(left), b = vocabulary_.any(right), ab = vocabulary_.any(joined);
     if (a < 0 || b < 0 || ab < 0) {
-      return make_error(ErrorCode::kCorrupt, "merge {} ('{}' '{}') needs the token '{}', which is not in the vocabulary", rank, left,
+      return corrupt("merge {} ('{}' '{}') needs the token '{}', which is not in the vocabulary", rank, left,
                         right, a < 0 ? left : b < 0 ? right : joined);
     }
     if (!vocabulary_.is_special(ab)) merger_.add(a, b, {static_cast<int32_t>(rank), ab});
@@ -167,7 +167,7 @@ Result<std::unique_ptr<TokenModel>> make_bpe(const TokenizerSpec& spec, const Vo
     bytes = bytes && vocabulary.plain(to_printable({&c, 1})) >= 0;
   }
   if (!spec.scores.empty() && spec.scores.size() != spec.vocab.size()) {
-    return make_error(ErrorCode::kCorrupt, "{} tokens with {} scores", spec.vocab.size(), spec.scores.size());
+    return corrupt("{} tokens with {} scores", spec.vocab.size(), spec.scores.size());
   }
   auto model = std::make_unique<Bpe>(spec, vocabulary, bytes);
   OWLET_TRY(model->add_merges());

@@ -1,9 +1,11 @@
 // A set of byte strings with a value each, walked byte by byte.
 #pragma once
 
+#include <string>
 #include <string_view>
 #include <vector>
 
+#include "core/result.h"
 #include "tokenizer/pair_table.h"
 
 namespace owlet {
@@ -37,5 +39,14 @@ class ByteTrie {
   PairTable<int32_t> children_;
   std::vector<int32_t> values_{kNone};
 };
+
+// A vocabulary that goes into one: at most 64 MiB of text, which bounds its memory.
+inline Status check_trie_size(const std::vector<std::string>& vocab) {
+  constexpr size_t kMaxBytes = size_t{64} << 20;
+  size_t bytes = 0;
+  for (const std::string& token : vocab) bytes += token.size();
+  if (bytes > kMaxBytes) return make_error(ErrorCode::kTooLarge, "a vocabulary of {} bytes; at most {} are read", bytes, kMaxBytes);
+  return {};
+}
 
 }  // namespace owlet

@@ -25,10 +25,10 @@ uint32_t offset(uint32_t unit) { return unit >> 10 << ((unit & 0x200) >> 6); }
 
 Result<CharsMap> CharsMap::parse(std::string_view bytes) {
   CharsMap map;
-  if (bytes.size() < 4) return make_error(ErrorCode::kCorrupt, "a map of characters of {} bytes", bytes.size());
+  if (bytes.size() < 4) return corrupt("a map of characters of {} bytes", bytes.size());
   const size_t trie_bytes = read_u32(bytes, 0);
   if (trie_bytes % 4 != 0 || trie_bytes > bytes.size() - 4) {
-    return make_error(ErrorCode::kCorrupt, "a map of characters of {} bytes whose trie has {}", bytes.size(), trie_bytes);
+    return corrupt("a map of characters of {} bytes whose trie has {}", bytes.size(), trie_bytes);
   }
   for (size_t at = 4; at < 4 + trie_bytes; at += 4) map.units_.push_back(read_u32(bytes, at));
   map.replacements_ = bytes.substr(4 + trie_bytes);
@@ -77,7 +77,7 @@ Result<std::string> decode_base64(std::string_view text) {
   int n_bits = 0;
   for (const char c : text) {
     const size_t digit = kDigits.find(c);
-    if (digit == std::string_view::npos) return make_error(ErrorCode::kCorrupt, "base64 with a byte {}", static_cast<uint8_t>(c));
+    if (digit == std::string_view::npos) return corrupt("base64 with a byte {}", static_cast<uint8_t>(c));
     bits = bits << 6 | static_cast<uint32_t>(digit);
     n_bits += 6;
     if (n_bits < 8) continue;

@@ -53,7 +53,7 @@ Status TokenDecoder::add_strip(const Json& node) {
   OWLET_ASSIGN(const std::string content, get_string(node, "content"));
   OWLET_ASSIGN(const int64_t start, get_int(node, "start"));
   OWLET_ASSIGN(const int64_t stop, get_int(node, "stop"));
-  if (start < 0 || stop < 0) return make_error(ErrorCode::kCorrupt, "Strip with {} and {} characters", start, stop);
+  if (start < 0 || stop < 0) return corrupt("Strip with {} and {} characters", start, stop);
   const Trim left{content, static_cast<size_t>(start)}, right{content, static_cast<size_t>(stop)};
   if (fused_) {
     left_ = left;
@@ -69,7 +69,7 @@ Status TokenDecoder::add_strip(const Json& node) {
 
 Status TokenDecoder::add_metaspace(const Json& node) {
   const std::string replacement = text_or(node, "replacement", "\xe2\x96\x81");
-  if (replacement.empty()) return make_error(ErrorCode::kCorrupt, "Metaspace without a replacement");
+  if (replacement.empty()) return corrupt("Metaspace without a replacement");
   const std::string scheme = text_or(node, "prepend_scheme", flag(node, "add_prefix_space", true) ? "always" : "never");
   steps_.push_back([replacement, prefixed = scheme != "never"](std::string& token, Context context) {
     replace_text(token, replacement, context.first && prefixed ? "" : " ");

@@ -15,20 +15,20 @@ std::string json_string(std::string_view text) { return dump_json(Json(std::stri
 
 Status set_token(int64_t id, const std::string& token, size_t n_tokens, std::vector<std::string>& vocab) {
   if (id < 0 || id >= 2 * static_cast<int64_t>(n_tokens) + kMaxHoles) {
-    return make_error(ErrorCode::kCorrupt, "the token '{}' has the id {}, among {} tokens", token, id, n_tokens);
+    return corrupt("the token '{}' has the id {}, among {} tokens", token, id, n_tokens);
   }
   const auto index = static_cast<size_t>(id);
   if (index >= vocab.size()) vocab.resize(index + 1);
-  if (token.empty()) return make_error(ErrorCode::kCorrupt, "the token with id {} has no text", id);
+  if (token.empty()) return corrupt("the token with id {} has no text", id);
   if (!vocab[index].empty() && vocab[index] != token) {
-    return make_error(ErrorCode::kCorrupt, "the id {} belongs to both '{}' and '{}'", id, vocab[index], token);
+    return corrupt("the id {} belongs to both '{}' and '{}'", id, vocab[index], token);
   }
   vocab[index] = token;
   return {};
 }
 
 Status read_ids(const Json& model, TokenLists& lists, size_t n_added, TokenizerSpec& spec) {
-  if (!member(model, "vocab").is_object()) return make_error(ErrorCode::kCorrupt, "the vocabulary must be an object of tokens and ids");
+  if (!member(model, "vocab").is_object()) return corrupt("the vocabulary must be an object of tokens and ids");
   for (const auto& [token, id] : lists.ids) OWLET_TRY(set_token(id, token, lists.ids.size() + n_added, spec.vocab));
   lists.ids = {};
   return {};
@@ -54,14 +54,14 @@ Status read_bpe(const Json& model, TokenLists& lists, size_t n_added, TokenizerS
   spec.word_suffix = text_or(model, "end_of_word_suffix", "");
   OWLET_TRY(read_ids(model, lists, n_added, spec));
   OWLET_TRY(read_unk_token(model, spec));
-  if (!member(model, "merges").is_array()) return make_error(ErrorCode::kCorrupt, "'merges' must be a list");
+  if (!member(model, "merges").is_array()) return corrupt("'merges' must be a list");
   spec.merges = std::move(lists.merges);
   return {};
 }
 
 // The ids are the places in the list.
 Status read_unigram(const Json& model, TokenLists& lists, TokenizerSpec& spec) {
-  if (!member(model, "vocab").is_array()) return make_error(ErrorCode::kCorrupt, "a Unigram vocabulary must be a list");
+  if (!member(model, "vocab").is_array()) return corrupt("a Unigram vocabulary must be a list");
   for (auto& [token, score] : lists.scores) {
     spec.vocab.push_back(std::move(token));
     spec.scores.push_back(score);
@@ -70,7 +70,7 @@ Status read_unigram(const Json& model, TokenLists& lists, TokenizerSpec& spec) {
   const Json& unk = member(model, "unk_id");
   if (unk.is_null()) return {};
   if (!unk.is_number_integer() || unk.get<int64_t>() < 0 || unk.get<uint64_t>() >= spec.vocab.size()) {
-    return make_error(ErrorCode::kCorrupt, "'unk_id' {} is not in the vocabulary of {}", dump_json(unk), spec.vocab.size());
+    return corrupt("'unk_id' {} is not in the vocabulary of {}", dump_json(unk), spec.vocab.size());
   }
   spec.unk = unk.get<TokenId>();
   return {};
@@ -159,9 +159,9 @@ std::string write_bpe(const TokenizerSpec& spec, const std::string& unk) {
 }  // namespace
 
 Status read_vocab(const Json& vocab, std::vector<std::string>& out) {
-  if (!vocab.is_object()) return make_error(ErrorCode::kCorrupt, "the vocabulary must be an object of tokens and ids");
+  if (!vocab.is_object()) return corrupt("the vocabulary must be an object of tokens and ids");
   for (const auto& [token, id] : vocab.items()) {
-    if (!id.is_number_integer()) return make_error(ErrorCode::kCorrupt, "the id of the token '{}' is not an integer", token);
+    if (!id.is_number_integer()) return corrupt("the id of the token '{}' is not an integer", token);
     OWLET_TRY(set_token(id.get<int64_t>(), token, vocab.size(), out));
   }
   return {};
@@ -211,14 +211,14 @@ std::string write_model(const TokenizerSpec& spec) {
 
 Status read_added_tokens(const Json& list, TokenizerSpec& spec) {
   if (list.is_null()) return {};
-  if (!list.is_array()) return make_error(ErrorCode::kCorrupt, "'added_tokens' must be a list");
+  if (!list.is_array()) return corrupt("'added_tokens' must be a list");
   std::unordered_map<std::string, size_t> ids;
   for (size_t id = 0; id < spec.vocab.size(); ++id) ids.emplace(spec.vocab[id], id);
   for (const Json& entry : list) {
     OWLET_ASSIGN(const int64_t id, get_int(entry, "id"));
     OWLET_ASSIGN(const std::string text, get_string(entry, "content"));
     if (const auto it = ids.find(text); it != ids.end() && id >= 0 && it->second != static_cast<uint64_t>(id)) {
-      return make_error(ErrorCode::kCorrupt, "the token '{}' stands twice in the vocabulary, as {} and {}", text, it->second, id);
+      return corrupt("the token '{}' stands twice in the vocabulary, as {} and {}", text, it->second, id);
     }
     OWLET_TRY(set_token(id, text, spec.vocab.size() + list.size(), spec.vocab));
     ids.emplace(text, static_cast<size_t>(id));

@@ -104,7 +104,7 @@ Result<Normalizer> precompiled(const Json& node) {
 Result<Regex> read_pattern(const Json& node) {
   if (const Json& text = member(node, "String"); text.is_string()) return Regex::literal(text.get_ref<const std::string&>());
   if (const Json& regex = member(node, "Regex"); regex.is_string()) return Regex::compile(regex.get_ref<const std::string&>());
-  return make_error(ErrorCode::kCorrupt, "a pattern must be a String or a Regex, not {}", dump_json(node).substr(0, 300));
+  return corrupt("a pattern must be a String or a Regex, not {}", dump_json(node).substr(0, 300));
 }
 
 Result<Normalizer> read_normalizer(const Json& node, int depth) {

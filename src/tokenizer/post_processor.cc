@@ -9,7 +9,7 @@ constexpr size_t kMaxAround = 1024;
 
 Status add_id(const Json& id, size_t vocab_size, std::vector<TokenId>& out) {
   if (!id.is_number_integer() || id.get<int64_t>() < 0 || id.get<uint64_t>() >= vocab_size) {
-    return make_error(ErrorCode::kCorrupt, "the post-processor names the token id {}, of a vocabulary of {}", dump_json(id), vocab_size);
+    return corrupt("the post-processor names the token id {}, of a vocabulary of {}", dump_json(id), vocab_size);
   }
   if (out.size() >= kMaxAround) return make_error(ErrorCode::kTooLarge, "the post-processor adds more than {} tokens", kMaxAround);
   out.push_back(id.get<TokenId>());
@@ -28,7 +28,7 @@ Status read_template(const Json& node, size_t vocab_size, TokensAround& around) 
     }
     OWLET_ASSIGN(const std::string name, get_string(member(part, "SpecialToken"), "id"));
     const Json& ids = member(member(member(node, "special_tokens"), name), "ids");
-    if (!ids.is_array()) return make_error(ErrorCode::kCorrupt, "the post-processor's special token '{}' has no ids", name);
+    if (!ids.is_array()) return corrupt("the post-processor's special token '{}' has no ids", name);
     for (const Json& id : ids) OWLET_TRY(add_id(id, vocab_size, text_seen ? around.after : around.before));
   }
   return text_seen ? Status() : unsupported_stage("post-processor's template", dump_json(single));
@@ -37,7 +37,7 @@ Status read_template(const Json& node, size_t vocab_size, TokensAround& around) 
 // "cls": ["[CLS]", 101]
 Status read_pair(const Json& node, const char* key, size_t vocab_size, std::vector<TokenId>& out) {
   const Json& pair = member(node, key);
-  if (!pair.is_array() || pair.size() != 2) return make_error(ErrorCode::kCorrupt, "the post-processor's '{}' must be a token and its id", key);
+  if (!pair.is_array() || pair.size() != 2) return corrupt("the post-processor's '{}' must be a token and its id", key);
   return add_id(pair[1], vocab_size, out);
 }
 

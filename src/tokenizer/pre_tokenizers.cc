@@ -129,7 +129,7 @@ void match_words(std::string_view text, std::vector<Segment>& segments) {
 Status add_metaspace(const Json& node, std::vector<std::function<void(Pieces&)>>& steps) {
   const std::string replacement = text_or(node, "replacement", "\xe2\x96\x81");
   if (replacement.empty() || unicode::code_point_at(replacement, 0).length != replacement.size()) {
-    return make_error(ErrorCode::kCorrupt, "Metaspace's replacement must be one character, not '{}'", replacement);
+    return corrupt("Metaspace's replacement must be one character, not '{}'", replacement);
   }
   const bool old_prefix = flag(node, "add_prefix_space", true);
   const std::string scheme = text_or(node, "prepend_scheme", old_prefix ? "always" : "never");
@@ -230,13 +230,13 @@ Status PreTokenizer::add(const Json& node, bool last) {
   }
   if (type == "CharDelimiterSplit") {
     const std::string delimiter = text_or(node, "delimiter", "");
-    if (delimiter.empty()) return make_error(ErrorCode::kCorrupt, "CharDelimiterSplit needs a delimiter");
+    if (delimiter.empty()) return corrupt("CharDelimiterSplit needs a delimiter");
     const uint32_t wanted = unicode::code_point_at(delimiter, 0).value;
     return add_step(match_characters([wanted](uint32_t c) { return c == wanted; }), Behavior::kRemoved);
   }
   if (type == "FixedLength") {
     OWLET_ASSIGN(const int64_t length, get_int(node, "length"));
-    if (length < 1) return make_error(ErrorCode::kCorrupt, "FixedLength with a length of {}", length);
+    if (length < 1) return corrupt("FixedLength with a length of {}", length);
     return add_step([length](std::string_view text, std::vector<Segment>& segments) {
       for (size_t at = 0; at < text.size();) {
         const size_t begin = at;

@@ -128,7 +128,7 @@ class Translator {
   }
 
   Error broken() const {
-    return make_error(ErrorCode::kCorrupt, "the pattern '{}' has a class without an end or of a form that is not read", pattern_);
+    return corrupt("the pattern '{}' has a class without an end or of a form that is not read", pattern_);
   }
 
   // The inside of a class up to its ']', with the look-aheads that intersections become.

@@ -75,7 +75,7 @@ class Reader : public nlohmann::json_sax<Json> {
   bool end_object() override { return close(); }
   bool end_array() override { return close(); }
   bool parse_error(std::size_t at, const std::string&, const nlohmann::detail::exception&) override {
-    error = make_error(ErrorCode::kCorrupt, "not valid JSON at byte {}", at);
+    error = corrupt("not valid JSON at byte {}", at);
     return false;
   }
 
@@ -86,9 +86,9 @@ class Reader : public nlohmann::json_sax<Json> {
   // The entry that is being read is not what its list holds.
   bool broken() {
     const TokenLists& lists = document.lists;
-    if (list_ == List::kIds) error = make_error(ErrorCode::kCorrupt, "the id of the token '{}' is not an integer", first_);
-    if (list_ == List::kScores) error = make_error(ErrorCode::kCorrupt, "entry {} of the vocabulary must be a token and its score", lists.scores.size());
-    if (list_ == List::kMerges) error = make_error(ErrorCode::kCorrupt, "merge {} must be \"a b\" or [\"a\", \"b\"]", lists.merges.size());
+    if (list_ == List::kIds) error = corrupt("the id of the token '{}' is not an integer", first_);
+    if (list_ == List::kScores) error = corrupt("entry {} of the vocabulary must be a token and its score", lists.scores.size());
+    if (list_ == List::kMerges) error = corrupt("merge {} must be \"a b\" or [\"a\", \"b\"]", lists.merges.size());
     return false;
   }
 
@@ -166,7 +166,7 @@ Result<TokenizerDocument> parse_tokenizer_json(std::string_view text) {
   OWLET_TRY(check_json(text));
   Reader reader;
   if (!Json::sax_parse(text.begin(), text.end(), &reader)) {
-    return reader.error ? *reader.error : make_error(ErrorCode::kCorrupt, "not a tokenizer");
+    return reader.error ? *reader.error : corrupt("not a tokenizer");
   }
   return std::move(reader.document);
 }
@@ -174,7 +174,7 @@ Result<TokenizerDocument> parse_tokenizer_json(std::string_view text) {
 Result<std::pair<std::string, std::string>> read_merge(std::string_view line, size_t rank) {
   const size_t space = line.find(' ');
   if (space == 0 || space == std::string_view::npos || space + 1 == line.size() || line.find(' ', space + 1) != std::string_view::npos) {
-    return make_error(ErrorCode::kCorrupt, "merge {} must be two tokens with one space between: '{}'", rank, line);
+    return corrupt("merge {} must be two tokens with one space between: '{}'", rank, line);
   }
   return std::pair(std::string(line.substr(0, space)), std::string(line.substr(space + 1)));
 }

@@ -10,7 +10,7 @@ constexpr size_t kMaxVocab = size_t{1} << 22;
 }  // namespace
 
 Result<Vocabulary> Vocabulary::index(const TokenizerSpec& spec) {
-  if (spec.vocab.empty()) return make_error(ErrorCode::kCorrupt, "the vocabulary is empty");
+  if (spec.vocab.empty()) return corrupt("the vocabulary is empty");
   if (spec.vocab.size() > kMaxVocab) {
     return make_error(ErrorCode::kTooLarge, "a vocabulary of {} tokens; at most {} are read", spec.vocab.size(), kMaxVocab);
   }
@@ -25,14 +25,14 @@ Result<Vocabulary> Vocabulary::index(const TokenizerSpec& spec) {
   for (const AddedToken& token : spec.added) {
     const auto id = static_cast<size_t>(token.id);
     if (token.id < 0 || id >= spec.vocab.size() || token.text.empty() || spec.vocab[id] != token.text || result.added_[id]) {
-      return make_error(ErrorCode::kCorrupt, "the added token '{}' with id {} does not agree with the vocabulary", token.text, token.id);
+      return corrupt("the added token '{}' with id {} does not agree with the vocabulary", token.text, token.id);
     }
     result.added_[id] = true;
     result.special_[id] = token.special;
   }
   for (const TokenId id : {spec.bos, spec.eos, spec.unk}) {
     if (id < -1 || id >= static_cast<TokenId>(spec.vocab.size())) {
-      return make_error(ErrorCode::kCorrupt, "token id {} is outside the vocabulary of {}", id, spec.vocab.size());
+      return corrupt("token id {} is outside the vocabulary of {}", id, spec.vocab.size());
     }
   }
   return result;

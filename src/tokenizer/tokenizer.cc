@@ -208,7 +208,7 @@ Result<TokenizerSpec> describe(BpeSpec spec) {
   full.post_processor = full.decoder;
   if (spec.add_bos) {
     if (spec.bos < 0 || static_cast<size_t>(spec.bos) >= spec.vocab.size()) {
-      return make_error(ErrorCode::kCorrupt, "a token is to be put before each text, but it is not said which");
+      return corrupt("a token is to be put before each text, but it is not said which");
     }
     full.post_processor = dump_json(template_processing({{spec.bos}, {}}, spec.vocab));
   }

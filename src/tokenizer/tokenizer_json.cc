@@ -32,7 +32,7 @@ TokenId find_token(const TokenizerSpec& spec, const std::string& token) {
 Result<TokenizerSpec> read_tokenizer_json(std::string_view text) {
   OWLET_ASSIGN(TokenizerDocument document, parse_tokenizer_json(text));
   const Json& root = document.rest;
-  if (!root.is_object()) return make_error(ErrorCode::kCorrupt, "a tokenizer must be a JSON object");
+  if (!root.is_object()) return corrupt("a tokenizer must be a JSON object");
   TokenizerSpec spec;
   const Json& added = member(root, "added_tokens");
   OWLET_TRY(read_model(member(root, "model"), std::move(document.lists), added.size(), spec));

@@ -12,7 +12,6 @@ namespace owlet {
 namespace {
 
 constexpr double kUnknownPenalty = 10;  // below the least probable token
-constexpr size_t kMaxTrieBytes = size_t{64} << 20;
 
 class Unigram : public TokenModel {
  public:
@@ -96,14 +95,12 @@ void Unigram::write_unknown(std::string_view text, std::vector<TokenId>& out) co
 }  // namespace
 
 Result<std::unique_ptr<TokenModel>> make_unigram(const TokenizerSpec& spec, const Vocabulary& vocabulary) {
-  size_t bytes = 0;
-  for (const std::string& token : spec.vocab) bytes += token.size();
-  if (bytes > kMaxTrieBytes) return make_error(ErrorCode::kTooLarge, "a vocabulary of {} bytes; at most {} are read", bytes, kMaxTrieBytes);
+  OWLET_TRY(check_trie_size(spec.vocab));
   if (spec.scores.size() > spec.vocab.size()) {
-    return make_error(ErrorCode::kCorrupt, "{} tokens with {} scores", spec.vocab.size(), spec.scores.size());
+    return corrupt("{} tokens with {} scores", spec.vocab.size(), spec.scores.size());
   }
   for (const double score : spec.scores) {
-    if (!std::isfinite(score)) return make_error(ErrorCode::kCorrupt, "a token's score is not a number");
+    if (!std::isfinite(score)) return corrupt("a token's score is not a number");
   }
   return std::unique_ptr<TokenModel>(std::make_unique<Unigram>(spec, vocabulary));
 }

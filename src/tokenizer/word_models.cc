@@ -6,8 +6,6 @@
 namespace owlet {
 namespace {
 
-constexpr size_t kMaxTrieBytes = size_t{64} << 20;
-
 class WordPiece : public TokenModel {
  public:
   WordPiece(const TokenizerSpec& spec, const Vocabulary& vocabulary) : spec_(spec) {
@@ -67,9 +65,7 @@ class WordLevel : public TokenModel {
 }  // namespace
 
 Result<std::unique_ptr<TokenModel>> make_word_piece(const TokenizerSpec& spec, const Vocabulary& vocabulary) {
-  size_t bytes = 0;
-  for (const std::string& token : spec.vocab) bytes += token.size();
-  if (bytes > kMaxTrieBytes) return make_error(ErrorCode::kTooLarge, "a vocabulary of {} bytes; at most {} are read", bytes, kMaxTrieBytes);
+  OWLET_TRY(check_trie_size(spec.vocab));
   return std::unique_ptr<TokenModel>(std::make_unique<WordPiece>(spec, vocabulary));
 }
 

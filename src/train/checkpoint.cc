@@ -28,7 +28,7 @@ Status remove_tree(const fs::path& path) {
 // Copies the tensors called `name` from a safetensors folder into memory that is there already.
 Status fill(const std::map<std::string, Tensor>& from, const std::string& name, const TensorView& to) {
   const auto it = from.find(name);
-  if (it == from.end()) return make_error(ErrorCode::kCorrupt, "the checkpoint lacks {}", name);
+  if (it == from.end()) return corrupt("the checkpoint lacks {}", name);
   const TensorView& source = it->second;
   if (source.dtype != to.dtype || source.shape != to.shape) {
     return Error{ErrorCode::kCorrupt,
@@ -168,11 +168,11 @@ Status check_checkpoint(const fs::path& checkpoint) {
   OWLET_ASSIGN(const std::string text, read_file(list, kMaxJsonBytes));
   auto sums = parse_json(text);
   if (!sums.ok()) return std::move(sums).error().in(list.string());
-  if (!sums->is_object()) return make_error(ErrorCode::kCorrupt, "{}: expected an object", list.string());
+  if (!sums->is_object()) return corrupt("{}: expected an object", list.string());
   for (const auto& [name, sum] : sums->items()) {
     const fs::path file = checkpoint / fs::path(name).filename();
     OWLET_ASSIGN(const std::string found, sha256_of_file(file));
-    if (sum != Json(found)) return make_error(ErrorCode::kCorrupt, "{} is not what was written: its SHA-256 is {}", file.string(), found);
+    if (sum != Json(found)) return corrupt("{} is not what was written: its SHA-256 is {}", file.string(), found);
   }
   return {};
 }

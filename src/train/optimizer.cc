@@ -7,8 +7,6 @@
 namespace owlet {
 namespace {
 
-constexpr int64_t kSmallest8Bit = 4096;
-
 bool is_block_matrix(const Parameter& parameter) {
   return parameter.weight.shape().rank() == 2 && parameter.name.starts_with("model.layers.");
 }

@@ -10,6 +10,8 @@
 
 namespace owlet {
 
+constexpr int64_t kSmallest8Bit = 4096;  // numbers of a tensor whose moments may be 8 bits
+
 // Where in a run a step stands, and what all its tensors share.
 struct OptimizerStep {
   int64_t step = 1;         // counted from 1

@@ -4,13 +4,13 @@
 
 #include "model/model.h"
 #include "model/tape.h"
+#include "train/optimizer.h"
 
 namespace owlet {
 namespace {
 
 constexpr int64_t kLogitRows = 512;
 constexpr int64_t kScratch = int64_t{120} << 20;
-constexpr int64_t kSmallest8Bit = 4096;
 
 struct Setting {
   const char* text;

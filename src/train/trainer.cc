@@ -64,7 +64,7 @@ TrainingState Trainer::state_of_all() { return {model_, parameters_, optimizer_,
 
 Status Trainer::restore(const Json& state) {
   OWLET_ASSIGN(step_, get_int(state, "step"));
-  if (!state.contains("data")) return make_error(ErrorCode::kCorrupt, "trainer.json: 'data' is missing");
+  if (!state.contains("data")) return corrupt("trainer.json: 'data' is missing");
   if (state.contains("best")) {
     OWLET_ASSIGN(best_.loss, get_number(state["best"], "loss"));
     OWLET_ASSIGN(best_.step, get_int(state["best"], "step"));

@@ -124,7 +124,7 @@ Status check_adamw(const Safetensors& file, Context context, const fs::path& pat
   return {};
 }
 
-Status check(const fs::path& path, Context context, Report& report) {
+Status check_file(const fs::path& path, Context context, Report& report) {
   OWLET_ASSIGN(const Safetensors file, Safetensors::open(path));
   const Expected expected{file};
   for (const std::string& name : file.names()) {
@@ -145,7 +145,7 @@ Status check(const fs::path& path, Context context, Report& report) {
 void check_bitsandbytes(const fs::path& root, Context context, Report& report) {
   for (const fs::path& file : entries(root / "bitsandbytes")) {
     if (file.extension() != ".safetensors") continue;
-    const Status status = check(file, context, report);
+    const Status status = check_file(file, context, report);
     if (!status.ok()) report.fail(file, status.error().to_string());
   }
 }

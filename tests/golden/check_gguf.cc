@@ -20,11 +20,11 @@ struct LlamaCppLogits {
 Result<LlamaCppLogits> read_logits(const fs::path& file) {
   OWLET_ASSIGN(const std::string bytes, read_file(file));
   int32_t head[2] = {};
-  if (bytes.size() < sizeof head) return make_error(ErrorCode::kCorrupt, "{} is too short", file.string());
+  if (bytes.size() < sizeof head) return corrupt("{} is too short", file.string());
   std::memcpy(head, bytes.data(), sizeof head);
   const auto n = static_cast<size_t>(std::max(0, head[0]));
   const auto v = static_cast<size_t>(std::max(0, head[1]));
-  if (bytes.size() != sizeof head + 4 * n + 4 * n * v) return make_error(ErrorCode::kCorrupt, "{} has a wrong size", file.string());
+  if (bytes.size() != sizeof head + 4 * n + 4 * n * v) return corrupt("{} has a wrong size", file.string());
   LlamaCppLogits out{std::vector<int32_t>(n), std::vector<float>(n * v)};
   std::memcpy(out.tokens.data(), bytes.data() + sizeof head, 4 * n);
   std::memcpy(out.logits.data(), bytes.data() + sizeof head + 4 * n, 4 * n * v);

@@ -77,7 +77,7 @@ Status check_checkpoint(const fs::path& file, const std::map<std::string, Tensor
   return {};
 }
 
-Status check(const fs::path& dir, Context context, Report& report) {
+Status check_checkpoints(const fs::path& dir, Context context, Report& report) {
   OWLET_TRY(check_text(dir, report));
   OWLET_ASSIGN(const auto expected, read_safetensors(dir / "expected.safetensors"));
   for (const fs::path& file : entries(dir)) {
@@ -91,7 +91,7 @@ Status check(const fs::path& dir, Context context, Report& report) {
 void check_homemade(const fs::path& root, Context context, Report& report) {
   const fs::path dir = root / "homemade";
   if (!fs::exists(dir / "samples.json")) return;
-  const Status status = check(dir, context, report);
+  const Status status = check_checkpoints(dir, context, report);
   if (!status.ok()) report.fail(dir, status.error().to_string());
 }
 

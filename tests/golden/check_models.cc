@@ -43,8 +43,6 @@ std::vector<int32_t> greedy(Context context, const Model& model, std::vector<int
 
 namespace {
 
-constexpr double kTolerance = 1e-4;
-
 using Tensors = std::map<std::string, Tensor>;
 
 void compare_gradients(const fs::path& file, Context context, const Model& model, const Rows& rows, Report& report) {

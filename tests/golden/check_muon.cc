@@ -33,7 +33,7 @@ double worst_error(Context context, const Tensor& start, const Tensor& gradients
   return worst;
 }
 
-Status check_file(const fs::path& file, Context context, Report& report) {
+Status check_run(const fs::path& file, Context context, Report& report) {
   OWLET_ASSIGN(const Safetensors tensors, Safetensors::open(file));
   OWLET_ASSIGN(const std::string text, read_file(file.parent_path() / "run.json"));
   OWLET_ASSIGN(const Json run, parse_json(text));
@@ -64,7 +64,7 @@ Status check_file(const fs::path& file, Context context, Report& report) {
 void check_muon(const fs::path& root, Context context, Report& report) {
   const fs::path file = root / "train/muon/expected.safetensors";
   if (!fs::exists(file)) return;
-  if (const Status done = check_file(file, context, report); !done.ok()) report.fail(file, done.error().to_string());
+  if (const Status done = check_run(file, context, report); !done.ok()) report.fail(file, done.error().to_string());
 }
 
 }  // namespace owlet::golden

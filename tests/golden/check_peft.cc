@@ -13,8 +13,6 @@ namespace owlet::golden {
 namespace fs = std::filesystem;
 namespace {
 
-constexpr double kTolerance = 1e-4;
-
 struct Batch {
   Rows rows;
   std::vector<int32_t> targets;

@@ -39,7 +39,7 @@ Result<std::vector<std::vector<int32_t>>> read_ids(const fs::path& file) {
     uint32_t n = 0;
     std::memcpy(&n, bytes.data() + at, 4);
     at += 4;
-    if (n > (bytes.size() - at) / 4) return make_error(ErrorCode::kCorrupt, "{} ends too early", file.string());
+    if (n > (bytes.size() - at) / 4) return corrupt("{} ends too early", file.string());
     lines.emplace_back(n);
     std::memcpy(lines.back().data(), bytes.data() + at, size_t{4} * n);
     at += size_t{4} * n;
@@ -58,7 +58,7 @@ Status check_tokenizer(const fs::path& dir, const std::vector<std::string>& text
   OWLET_ASSIGN(const auto ids, read_ids(file));
   OWLET_ASSIGN(const auto decoded, read_strings(dir / "decoded.json.zst"));
   if (ids.size() != texts.size() || decoded.size() != texts.size()) {
-    return make_error(ErrorCode::kCorrupt, "{} lines of ids, {} decoded, {} texts", ids.size(), decoded.size(), texts.size());
+    return corrupt("{} lines of ids, {} decoded, {} texts", ids.size(), decoded.size(), texts.size());
   }
   size_t wrong = 0, wrong_text = 0, first = 0;
   for (size_t i = 0; i < texts.size(); ++i) {

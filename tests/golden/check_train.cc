@@ -15,8 +15,6 @@ namespace owlet::golden {
 namespace fs = std::filesystem;
 namespace {
 
-constexpr double kTolerance = 1e-4;
-
 Result<Json> read_json(const fs::path& file) {
   OWLET_ASSIGN(const std::string text, read_file(file));
   return parse_json(text);
@@ -107,7 +105,7 @@ Status check_packed(const fs::path& dir, Context context, Report& report) {
   OWLET_ASSIGN(Model model, to_float32(loaded));
   OWLET_ASSIGN(const auto expected, read_safetensors(file));
   for (const char* name : {"tokens", "targets", "position", "loss"}) {
-    if (!expected.contains(name)) return make_error(ErrorCode::kCorrupt, "{} lacks '{}'", file.string(), name);
+    if (!expected.contains(name)) return corrupt("{} lacks '{}'", file.string(), name);
   }
   const auto tokens = expected.at("tokens").span<int32_t>();
   const auto positions = expected.at("position").span<int32_t>();

@@ -18,6 +18,8 @@
 
 namespace owlet::golden {
 
+constexpr double kTolerance = 1e-4;  // of what is computed in float32
+
 class Report {
  public:
   explicit Report(std::filesystem::path root) : root_(std::move(root)) {}

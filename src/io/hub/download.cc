@@ -188,7 +188,7 @@ Status Transfer::fetch_once(HttpClient& client, Attempt& attempt, std::string& r
                              });
   if (!attempt.status.ok()) return attempt.status;
   if (!reply.ok()) return std::move(reply).error();
-  if (reply->status == 416) return make_error(ErrorCode::kCorrupt, "{} is shorter than the hub lists it", file_.path);
+  if (reply->status == 416) return corrupt("{} is shorter than the hub lists it", file_.path);
   if (!reply->ok()) {
     retry_after = reply->header("retry-after");
     return hub_.error_of(*reply, fmt::format("{} of {}", file_.path, repository_.name));
@@ -206,7 +206,7 @@ bool Transfer::take(Attempt& attempt, const HttpReply& reply, const std::string&
   }
   if (!attempt.status.ok()) return false;
   if (bytes.size() > attempt.range.end - attempt.range.begin - attempt.received) {
-    attempt.status = make_error(ErrorCode::kCorrupt, "{}: the hub sends more than the {} bytes that it announced", file_.path, file_.size);
+    attempt.status = corrupt("{}: the hub sends more than the {} bytes that it announced", file_.path, file_.size);
     return false;
   }
   attempt.status = part_.append(attempt.piece, bytes);
@@ -233,7 +233,7 @@ Status Transfer::begin(Attempt& attempt, const HttpReply& reply, const std::stri
     return make_error(ErrorCode::kUnsupported, "{}: the hub answers {} without saying which part it sends", file_.path, reply.status);
   }
   if (content_range->second != file_.size) {
-    return make_error(ErrorCode::kCorrupt, "{}: the hub lists {} bytes and sends {}", file_.path, file_.size, content_range->second);
+    return corrupt("{}: the hub lists {} bytes and sends {}", file_.path, file_.size, content_range->second);
   }
   if (content_range->first.begin != attempt.range.begin || content_range->first.end > attempt.range.end) {
     return make_error(ErrorCode::kIo, "{}: the hub sends another part than it was asked for", file_.path);
@@ -248,7 +248,7 @@ Status Transfer::check_version(const HttpReply& reply, const std::string& sha256
   const std::string version = version_of(reply, file_.sha256.empty() || !sha256.empty() ? sha256 : file_.sha256);
   if (known.empty()) part_.set_version(version);
   if (known.empty() || known == version) return {};
-  return make_error(ErrorCode::kCorrupt, "{} has changed on the hub", file_.path);
+  return corrupt("{} has changed on the hub", file_.path);
 }
 
 // A complete file against the SHA-256 of the listing, or the one that came with it.

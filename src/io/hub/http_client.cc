@@ -7,6 +7,8 @@
 #include <cctype>
 #include <mutex>
 
+#include "core/ascii.h"
+
 namespace owlet {
 namespace {
 
@@ -15,12 +17,6 @@ constexpr size_t kMaxHeaderBytes = 16 << 10;
 constexpr size_t kErrorTextBytes = 4 << 10;
 constexpr size_t kMaxErrorBytes = 256 << 10;  // read so that the connection can be kept
 constexpr long kLeastBytesPerSecond = 1024;
-
-std::string lower(std::string_view text) {
-  std::string result(text);
-  std::transform(result.begin(), result.end(), result.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return result;
-}
 
 std::string_view trimmed(std::string_view text) {
   while (!text.empty() && std::isspace(static_cast<unsigned char>(text.front()))) text.remove_prefix(1);
@@ -48,7 +44,7 @@ Result<Url> describe(CURLU* handle) {
   OWLET_ASSIGN(url.text, part_of(handle, CURLUPART_URL));
   OWLET_ASSIGN(url.host, part_of(handle, CURLUPART_HOST));
   OWLET_ASSIGN(const std::string port, part_of(handle, CURLUPART_PORT, CURLU_DEFAULT_PORT));
-  url.host = lower(url.host);
+  url.host = ascii_lower(url.host);
   url.origin = fmt::format("{}://{}:{}", url.scheme, url.host, port);
   return url;
 }
@@ -100,7 +96,7 @@ struct HttpClient::Impl {
   bool take_body(std::span<const std::byte> bytes);
   bool is_encoded() const {
     const std::string_view encoding = reply.header("content-encoding");
-    return reply.ok() && !encoding.empty() && lower(encoding) != "identity";
+    return reply.ok() && !encoding.empty() && ascii_lower(encoding) != "identity";
   }
 
   HttpOptions options;
@@ -155,7 +151,7 @@ void HttpClient::Impl::take_header(std::string_view line) {
   }
   const size_t colon = line.find(':');
   if (colon == std::string_view::npos || line.size() > kMaxHeaderBytes || reply.headers.size() >= kMaxHeaders) return;
-  reply.headers[lower(trimmed(line.substr(0, colon)))] = trimmed(line.substr(colon + 1));
+  reply.headers[ascii_lower(trimmed(line.substr(0, colon)))] = trimmed(line.substr(colon + 1));
 }
 
 bool HttpClient::Impl::take_body(std::span<const std::byte> bytes) {

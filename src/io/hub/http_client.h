@@ -60,7 +60,7 @@ struct HttpOptions {
   std::vector<AddressScope> scopes;  // that connections may lead to, besides public ones
   int connect_seconds = 15;
   int stall_seconds = 30;            // with less than a kilobyte a second
-  std::string trusted_file;          // certificates in PEM, instead of the system's; empty: the system's
+  std::string trusted_file = {};     // certificates in PEM, instead of the system's; empty: the system's
   const std::atomic<bool>* cancelled = nullptr;
 };
 

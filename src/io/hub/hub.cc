@@ -41,7 +41,7 @@ std::string next_link(std::string_view header) {
 
 Result<uint64_t> size_of(const Json& entry) {
   OWLET_ASSIGN(const int64_t size, get_int(entry, "size"));
-  if (size < 0 || size > kMaxFileBytes) return make_error(ErrorCode::kCorrupt, "a size of {} bytes", size);
+  if (size < 0 || size > kMaxFileBytes) return corrupt("a size of {} bytes", size);
   return static_cast<uint64_t>(size);
 }
 
@@ -59,7 +59,7 @@ Result<HubFile> read_entry(const Json& entry) {
     constexpr std::string_view kPrefix = "sha256:";
     if (oid.starts_with(kPrefix)) oid.erase(0, kPrefix.size());
     file.sha256 = as_sha256(oid);
-    if (file.sha256.empty()) return make_error(ErrorCode::kCorrupt, "'{}' has no SHA-256 for an id", file.path);
+    if (file.sha256.empty()) return corrupt("'{}' has no SHA-256 for an id", file.path);
   }
   return file;
 }
@@ -67,7 +67,7 @@ Result<HubFile> read_entry(const Json& entry) {
 // Adds a page of the listing.
 Status read_page(const std::string& text, std::vector<HubFile>& files) {
   OWLET_ASSIGN(const Json json, parse_json(text));
-  if (!json.is_array()) return make_error(ErrorCode::kCorrupt, "not a list of files");
+  if (!json.is_array()) return corrupt("not a list of files");
   for (const Json& entry : json) {
     OWLET_ASSIGN(const std::string type, get_string(entry, "type"));
     if (type != "file") continue;
@@ -81,7 +81,7 @@ Status read_page(const std::string& text, std::vector<HubFile>& files) {
 Status check_unique(const std::vector<HubFile>& files) {
   std::set<std::string_view> seen;
   for (const HubFile& file : files) {
-    if (!seen.insert(file.path).second) return make_error(ErrorCode::kCorrupt, "'{}' stands twice in the listing", file.path);
+    if (!seen.insert(file.path).second) return corrupt("'{}' stands twice in the listing", file.path);
   }
   return {};
 }
@@ -118,7 +118,7 @@ Status check_repository_name(std::string_view name) {
 
 Status check_hub_path(std::string_view path) {
   const auto bad = [&](const char* why) {
-    return make_error(ErrorCode::kCorrupt, "the hub lists a file named '{}': {}", printable_line(path, 200), why);
+    return corrupt("the hub lists a file named '{}': {}", printable_line(path, 200), why);
   };
   if (path.empty() || path.size() > 1024) return bad("no sane length");
   for (const char c : path) {
@@ -248,7 +248,7 @@ Result<std::vector<HubFile>> Hub::list(const HubRepository& repository) const {
       return files;
     }
     OWLET_ASSIGN(url, resolve_url(url, next));
-    if (url.origin != base_.origin) return make_error(ErrorCode::kCorrupt, "the listing of {} goes on at another host", repository.name);
+    if (url.origin != base_.origin) return corrupt("the listing of {} goes on at another host", repository.name);
   }
   return make_error(ErrorCode::kTooLarge, "the listing of {} has more than {} pages", repository.name, kMaxPages);
 }

@@ -32,7 +32,7 @@ Error disk_error(const char* what, const fs::path& path) {
 
 Result<uint64_t> get_size(const Json& json, const char* key) {
   OWLET_ASSIGN(const int64_t value, get_int(json, key));
-  if (value < 0) return make_error(ErrorCode::kCorrupt, "'{}' is negative", key);
+  if (value < 0) return corrupt("'{}' is negative", key);
   return static_cast<uint64_t>(value);
 }
 
@@ -41,14 +41,14 @@ Result<ReceivedPieces> parse_pieces(const Json& json) {
   OWLET_ASSIGN(const uint64_t piece_bytes, get_size(json, "piece_bytes"));
   OWLET_ASSIGN(std::string version, get_string(json, "version"));
   if (size == 0 || piece_bytes == 0 || piece_bytes > size || (size - 1) / piece_bytes >= kMaxPieces || !json.contains("received")) {
-    return make_error(ErrorCode::kCorrupt, "sizes that make no sense");
+    return corrupt("sizes that make no sense");
   }
   ReceivedPieces pieces(size, piece_bytes, std::move(version));
   const Json& received = json["received"];
-  if (!received.is_array() || received.size() != pieces.received.size()) return make_error(ErrorCode::kCorrupt, "another number of pieces");
+  if (!received.is_array() || received.size() != pieces.received.size()) return corrupt("another number of pieces");
   for (size_t i = 0; i < pieces.received.size(); ++i) {
     if (!received[i].is_number_unsigned() || received[i].get<uint64_t>() > pieces.end(i) - pieces.begin(i)) {
-      return make_error(ErrorCode::kCorrupt, "more was received than there is");
+      return corrupt("more was received than there is");
     }
     pieces.received[i] = received[i].get<uint64_t>();
   }
@@ -67,7 +67,7 @@ Result<ReceivedPieces> read_pieces(const fs::path& to) {
   OWLET_ASSIGN(const Json json, parse_json(text));
   OWLET_ASSIGN(ReceivedPieces pieces, parse_pieces(json));
   std::error_code code;
-  if (fs::file_size(part_of(to), code) != pieces.size || code) return make_error(ErrorCode::kCorrupt, "another file");
+  if (fs::file_size(part_of(to), code) != pieces.size || code) return corrupt("another file");
   return pieces;
 }
 

@@ -3,16 +3,12 @@
 #include <algorithm>
 #include <array>
 
+#include "core/ascii.h"
+
 namespace owlet {
 namespace {
 
 constexpr std::string_view kUsualTag = "q4_k_m";
-
-std::string lower(std::string_view text) {
-  std::string result(text);
-  for (char& c : result) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-  return result;
-}
 
 std::string_view name_of(std::string_view path) { return path.substr(path.rfind('/') + 1); }
 bool is_digits(std::string_view text) {
@@ -29,13 +25,13 @@ bool is_part(std::string_view stem) {
 
 // A GGUF that is a model of its own: image encoders for other models are not.
 bool is_model_gguf(std::string_view path) {
-  const std::string name = lower(name_of(path));
+  const std::string name = ascii_lower(name_of(path));
   return name.ends_with(".gguf") && name.find("mmproj") == std::string::npos && !name.starts_with("imatrix");
 }
 
 bool is_type_word(std::string_view word) {
   constexpr std::array<std::string_view, 5> kPlain = {"f32", "f16", "bf16", "fp16", "fp32"};
-  const std::string w = lower(word);
+  const std::string w = ascii_lower(word);
   if (std::find(kPlain.begin(), kPlain.end(), w) != kPlain.end() || w.starts_with("mxfp4")) return true;
   const size_t q = w.starts_with("iq") || w.starts_with("tq") ? 1 : 0;
   return w.size() > q + 1 && w[q] == 'q' && is_digits(w.substr(q + 1, 1)) && (w.size() == q + 2 || w[q + 2] == '_');
@@ -121,7 +117,7 @@ std::string quantization_tag(std::string_view path) {
 }
 
 bool is_meant(std::string_view path, std::string_view wanted) {
-  const std::string want = lower(wanted), full = lower(path), name(name_of(full));
+  const std::string want = ascii_lower(wanted), full = ascii_lower(path), name(name_of(full));
   if (want.empty()) return false;
   if (full == want || name == want || stem_of(name) == want) return true;
   const std::string_view stem = stem_of(name);

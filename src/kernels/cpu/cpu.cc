@@ -20,11 +20,13 @@ struct InstructionSet {
   std::unique_ptr<Ops> (*make)(ThreadPool&);
 };
 
-#if defined(__x86_64__)
+#if defined(OWLET_HAS_AVX512)
 bool has_avx512() {
   return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
          __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512bf16");
 }
+#endif
+#if defined(__x86_64__)
 bool has_avx2() {
   return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
 }
@@ -39,8 +41,10 @@ bool has_dot_product() {
 #endif
 
 constexpr InstructionSet kSets[] = {
-#if defined(__x86_64__)
+#if defined(OWLET_HAS_AVX512)
     {"avx512", has_avx512, cpu::make_avx512_ops},
+#endif
+#if defined(__x86_64__)
     {"avx2", has_avx2, cpu::make_avx2_ops},
 #elif defined(__aarch64__)
     {"neon", has_dot_product, cpu::make_neon_ops},

@@ -15,8 +15,10 @@ using Clock = std::chrono::steady_clock;
 
 cpu::PeakLoops best_loops() {
   const std::string_view best = cpu_isas().front();
-#if defined(__x86_64__)
+#if defined(OWLET_HAS_AVX512)
   if (best == "avx512") return cpu::avx512_peak();
+#endif
+#if defined(__x86_64__)
   if (best == "avx2") return cpu::avx2_peak();
 #elif defined(__aarch64__)
   if (best == "neon") return cpu::neon_peak();

@@ -10,7 +10,7 @@ namespace owlet::jinja {
 namespace {
 
 using Kind = Token::Kind;
-constexpr int kMaxDepth = 150;  // of brackets, operators and blocks within each other
+constexpr int kMaxNesting = 150;  // of brackets, operators and blocks within each other
 
 class Parser {
  public:
@@ -27,7 +27,7 @@ class Parser {
   class Descent {
    public:
     explicit Descent(Parser& parser) : parser_(parser) {
-      if (++parser_.depth_ > kMaxDepth) parser_.fail(fmt::format("nested deeper than {} levels", kMaxDepth));
+      if (++parser_.depth_ > kMaxNesting) parser_.fail(fmt::format("nested deeper than {} levels", kMaxNesting));
     }
     ~Descent() { --parser_.depth_; }
 
@@ -231,7 +231,7 @@ class Parser {
   // has a stack.
   void grow(Expression& parent, const Expression& child) const {
     parent.height = std::max(parent.height, child.height + 1);
-    if (parent.height > kMaxDepth) fail(fmt::format("an expression of more than {} levels", kMaxDepth));
+    if (parent.height > kMaxNesting) fail(fmt::format("an expression of more than {} levels", kMaxNesting));
   }
   ExpressionPtr binary(Operator op, ExpressionPtr a, ExpressionPtr b) const {
     auto expression = node(Expression::Kind::kBinary, std::move(a), std::move(b));

@@ -8,12 +8,12 @@
 namespace owlet::jinja {
 namespace {
 
-constexpr int kMaxDepth = 100;
+constexpr int kMaxValueDepth = 100;
 constexpr size_t kMaxWeight = SIZE_MAX / 4;  // three of them can be added
 constexpr size_t kOwnWeight = 8;  // of any value
 
 int checked_depth(int deepest_child) {
-  if (deepest_child >= kMaxDepth) throw Failure(fmt::format("values nest deeper than {} levels", kMaxDepth));
+  if (deepest_child >= kMaxValueDepth) throw Failure(fmt::format("values nest deeper than {} levels", kMaxValueDepth));
   return deepest_child + 1;
 }
 
