@@ -65,7 +65,7 @@ function(owlet_test target)
   cmake_parse_arguments(TEST "" "" "SOURCES;DEPS" ${ARGN})
   add_executable(${target} ${TEST_SOURCES})
   target_link_libraries(${target} PRIVATE ${TEST_DEPS} GTest::gtest GTest::gmock GTest::gtest_main)
-  target_compile_options(${target} PRIVATE ${OWLET_WARNINGS} -O0)  # what they test is compiled as it should be
+  target_compile_options(${target} PRIVATE ${OWLET_WARNINGS} -O1)  # what they test is compiled as it should be
   owlet_precompile(${target} core_test <gtest/gtest.h> <gmock/gmock.h>)
   add_dependencies(unit_tests ${target})
 endfunction()

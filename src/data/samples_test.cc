@@ -3,10 +3,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <cstdlib>
 
 #include "core/file.h"
 #include "data/test_tokenizer.h"
+#include "tokenizer/golden_files.h"
 
 namespace owlet {
 namespace {
@@ -242,9 +242,7 @@ TEST(SampleStore, GivesBackWhatWasAdded) {
 
 // What the homemade model's own fine-tuning builds from a chat: ids and loss mask.
 TEST(Golden, HomemadeSamples) {
-  const char* root = std::getenv("OWLET_GOLDEN");
-  const fs::path dir =
-      (root ? fs::path(root) : fs::path(__FILE__).parent_path() / "../../../shared/golden") / "homemade";
+  const fs::path dir = golden_root() / "homemade";
   if (!fs::exists(dir / "samples.json")) GTEST_SKIP() << "no golden numbers in " << dir;
   const auto tokenizer =
       Tokenizer::load_vocab_merges(dir / "tokenizer-vocab.json", dir / "tokenizer-merges.txt");

@@ -13,10 +13,10 @@
 
 namespace owlet {
 
-// $OWLET_GOLDEN, else shared/golden beside the checkout.
+// $OWLET_GOLDEN, else shared/golden beside the checkout, which tests are started in, or in its build folder.
 inline std::filesystem::path golden_root() {
   if (const char* set = std::getenv("OWLET_GOLDEN")) return set;
-  return std::filesystem::path(__FILE__).parent_path() / "../../../shared/golden";
+  return std::filesystem::exists("../shared/golden") ? "../shared/golden" : "../../shared/golden";
 }
 
 // A file read whole, "*.zst" unpacked.
