@@ -34,6 +34,7 @@ struct Expression {
     kFilter,       // children[0] | name(call)
     kTest,         // children[0] is name(call), or is not where `negated`
     kBinary,       // children[0] op children[1]
+    kComparison,   // children[0] ops[0] children[1] ops[1] children[2] …: each two neighbours
     kNot, kNegate, kPlus,  // children[0]
     kConditional,  // children[0] if children[1] else children[2], the last null where left out
   };
@@ -43,6 +44,7 @@ struct Expression {
   Value value;
   std::string name;
   Operator op = Operator::kAdd;
+  std::vector<Operator> ops;
   bool negated = false;
   std::vector<ExpressionPtr> children;
   Call call;
@@ -58,8 +60,10 @@ struct Statement {
     kIf,        // branches; a branch without a condition is the else
     kFor,       // names in expression (if filter): body, else orelse
     kSet,       // names = expression; or names[0].member = expression
-    kSetBlock,  // names[0] = what body prints
+    kSetBlock,  // names[0] = what body prints, or prints it where there is no name; through the filters of expression
     kMacro,     // text(parameters): body
+    kCall,      // expression, a call whose callee may call back: caller(parameters): body
+    kWith,      // names are the values while body runs
     kBreak, kContinue,
   };
   struct Branch {
@@ -78,6 +82,9 @@ struct Statement {
   ExpressionPtr expression, filter;
   std::vector<Branch> branches;
   std::vector<Parameter> parameters;
+  bool takes_more = false, takes_names = false;  // a macro that speaks of `varargs`, `kwargs`
+  bool recursive = false;                        // a loop that may be called
+  std::vector<ExpressionPtr> values;
   Block body, orelse;
 };
 

@@ -13,59 +13,17 @@ namespace {
 
 constexpr size_t kBytesPerStep = 64;
 constexpr size_t kBytesOfLoop = 1024;  // of what each round of a loop can look at
+constexpr std::string_view kCallOfLoop = "loop()";  // what `loop` is when a recursive loop calls it, under a name that no template looks up
 
-// Python's arithmetic on whole numbers, but for its endless size.
-int64_t whole_arithmetic(Operator op, int64_t a, int64_t b) {
-  int64_t result = 0;
-  bool overflow = false;
-  switch (op) {
-    case Operator::kAdd: overflow = __builtin_add_overflow(a, b, &result); break;
-    case Operator::kSubtract: overflow = __builtin_sub_overflow(a, b, &result); break;
-    case Operator::kMultiply: overflow = __builtin_mul_overflow(a, b, &result); break;
-    case Operator::kPower:
-      result = 1;
-      for (int64_t i = 0; i < b && !overflow && i < 64; ++i) overflow = __builtin_mul_overflow(result, a, &result);
-      if (b >= 64 && (a > 1 || a < -1)) overflow = true;
-      if (b >= 64 && a == -1) result = b % 2 ? -1 : 1;
-      break;
-    default:  // floor division and its remainder
-      if (b == 0) throw Failure("integer division or modulo by zero");
-      if (b == -1) {
-        overflow = op == Operator::kFloorDivide && __builtin_sub_overflow(int64_t{0}, a, &result);
-        break;
-      }
-      const bool between = a % b != 0 && (a < 0) != (b < 0);
-      result = op == Operator::kFloorDivide ? a / b - between : between ? a % b + b : a % b;
-  }
-  if (overflow) throw Failure("a number grows beyond 64 bits");
-  return result;
+// loop.cycle(a, b, …) in round i.
+Value cycle(int64_t i) {
+  return Value::function("cycle", [i](Arguments& arguments) -> Value {
+    if (arguments.positional.empty()) throw Failure("no items for cycling given");
+    return arguments.positional[static_cast<size_t>(i) % arguments.positional.size()];
+  });
 }
 
-Value arithmetic(Operator op, const Value& a, const Value& b) {
-  const bool negative_power = op == Operator::kPower && !b.is_float() && b.as_int() < 0;
-  if (!a.is_float() && !b.is_float() && op != Operator::kDivide && !negative_power) {
-    return whole_arithmetic(op, a.as_int(), b.as_int());
-  }
-  const double x = a.as_double(), y = b.as_double();
-  switch (op) {
-    case Operator::kAdd: return x + y;
-    case Operator::kSubtract: return x - y;
-    case Operator::kMultiply: return x * y;
-    case Operator::kPower: return std::pow(x, y);
-    default: break;
-  }
-  if (y == 0) throw Failure("division by zero");
-  if (op == Operator::kDivide) return x / y;
-  return op == Operator::kFloorDivide ? std::floor(x / y) : x - y * std::floor(x / y);
-}
-
-[[noreturn]] void wrong_types(const char* op, const Value& a, const Value& b) {
-  throw Failure(fmt::format("unsupported operand type(s) for {}: '{}' and '{}'", op, a.type_name(), b.type_name()));
-}
-
-void refuse_undefined(const Value& value) {
-  if (value.is_undefined()) throw Failure(value.undefined_name());
-}
+bool same(const std::vector<Value>& a, const std::vector<Value>& b) { return std::equal(a.begin(), a.end(), b.begin(), b.end(), equal); }
 
 // A failure that knows its line already.
 struct Located : Failure {
@@ -119,31 +77,33 @@ Interpreter::Flow Interpreter::run(const Statement& statement) {
   Level level(*this);
   switch (statement.kind) {
     case Statement::Kind::kText: out_.append(statement.text, true); break;
-    case Statement::Kind::kPrint: {
-      const Value value = evaluate(*statement.expression);
-      charge(value.weight());
-      out_.append(value.str());
-      break;
-    }
+    case Statement::Kind::kPrint: print(evaluate(*statement.expression)); break;
     case Statement::Kind::kIf: return run_if(statement);
     case Statement::Kind::kFor: return run_for(statement);
     case Statement::Kind::kSet: run_set(statement); break;
-    case Statement::Kind::kSetBlock: {
-      Value value = capture(statement.body);
-      if (statement.expression) {
-        scopes_.emplace_back()[""] = std::move(value);  // the filters' innermost operand is unnamed
-        value = evaluate(*statement.expression);
-        scopes_.pop_back();
-      }
-      scopes_.back()[statement.names[0]] = std::move(value);
-      break;
-    }
+    case Statement::Kind::kSetBlock: run_set_block(statement); break;
     case Statement::Kind::kMacro: define_macro(statement); break;
+    case Statement::Kind::kCall: print(call_with_caller(statement)); break;
+    case Statement::Kind::kWith: return run_with(statement);
     case Statement::Kind::kBreak: return Flow::kBreak;
     case Statement::Kind::kContinue: return Flow::kContinue;
   }
   if (static_cast<int64_t>(out_.bytes().size()) > budget_.output_bytes) throw Failure("the template writes too much");
   return Flow::kNext;
+}
+
+void Interpreter::print(const Value& value) {
+  charge(value.weight());
+  out_.append(value.str());
+}
+
+Interpreter::Flow Interpreter::run_with(const Statement& statement) {
+  Scope scope;
+  for (size_t i = 0; i < statement.names.size(); ++i) scope[statement.names[i]] = evaluate(*statement.values[i]);
+  scopes_.push_back(std::move(scope));
+  const Flow flow = run(statement.body);
+  scopes_.pop_back();
+  return flow;
 }
 
 Interpreter::Flow Interpreter::run_if(const Statement& statement) {
@@ -154,35 +114,57 @@ Interpreter::Flow Interpreter::run_if(const Statement& statement) {
 }
 
 Interpreter::Flow Interpreter::run_for(const Statement& statement) {
-  std::vector<Value> items = elements_of(*this, evaluate(*statement.expression));
-  const size_t depth = scopes_.size();
-  if (statement.filter) {
-    std::vector<Value> kept;
-    for (Value& item : items) {
-      scopes_.emplace_back();
-      assign(statement.names, item);
-      if (evaluate(*statement.filter).truthy()) kept.push_back(std::move(item));
-      scopes_.resize(depth);
-    }
-    items = std::move(kept);
+  return run_loop(statement, elements_of(*this, evaluate(*statement.expression)), 1);
+}
+
+std::vector<Value> Interpreter::filtered(const Statement& loop, std::vector<Value> items) {
+  if (!loop.filter) return items;
+  std::vector<Value> kept;
+  for (Value& item : items) {
+    scopes_.emplace_back();
+    assign(loop.names, item);
+    if (evaluate(*loop.filter).truthy()) kept.push_back(std::move(item));
+    scopes_.pop_back();
   }
+  return kept;
+}
+
+Interpreter::Flow Interpreter::run_loop(const Statement& statement, std::vector<Value> given, int64_t depth) {
+  const std::vector<Value> items = filtered(statement, std::move(given));
+  const size_t n_scopes = scopes_.size();
   const auto n = static_cast<int64_t>(items.size());
+  const auto before = std::make_shared<std::vector<Value>>();  // what loop.changed() was called with last
   Flow flow = n == 0 ? run(statement.orelse) : Flow::kNext;
   for (int64_t i = 0; i < n; ++i) {
-    const auto key = [](const char* name) { return Value::trusted(name); };
+    const auto key = [](std::string_view name) { return Value::trusted(name); };
     const auto at = [&](int64_t j) { return j < 0 || j >= n ? Value::undefined("there is no such item") : items[static_cast<size_t>(j)]; };
     charge(kBytesOfLoop);
     scopes_.emplace_back();
     assign(statement.names, items[static_cast<size_t>(i)]);
-    scopes_.back()["loop"] = Value::dict({{key("index"), i + 1}, {key("index0"), i}, {key("first"), i == 0},
-                                          {key("last"), i + 1 == n}, {key("length"), n}, {key("revindex"), n - i},
-                                          {key("revindex0"), n - i - 1}, {key("previtem"), at(i - 1)},
-                                          {key("nextitem"), at(i + 1)}});
+    std::vector<std::pair<Value, Value>> loop = {
+        {key("index"), i + 1}, {key("index0"), i}, {key("first"), i == 0}, {key("last"), i + 1 == n}, {key("length"), n},
+        {key("revindex"), n - i}, {key("revindex0"), n - i - 1}, {key("depth"), depth}, {key("depth0"), depth - 1},
+        {key("previtem"), at(i - 1)}, {key("nextitem"), at(i + 1)}, {key("cycle"), cycle(i)},
+        {key("changed"), Value::function("changed", [before](Arguments& a) -> Value { return !same(std::exchange(*before, a.positional), *before); })}};
+    if (statement.recursive) loop.emplace_back(key(kCallOfLoop), call_of_loop(statement, depth + 1));
+    scopes_.back()["loop"] = Value::dict(std::move(loop));
     flow = run(statement.body);
-    scopes_.resize(depth);
+    scopes_.resize(n_scopes);
     if (flow == Flow::kBreak) break;
   }
   return n == 0 ? flow : Flow::kNext;
+}
+
+// loop(items) in a recursive loop: what the loop prints of them.
+Value Interpreter::call_of_loop(const Statement& statement, int64_t depth) {
+  return Value::function("loop", [this, &statement, depth](Arguments& arguments) -> Value {
+    const Value* items = arguments.find(0, "iterable");
+    if (!items) throw Failure("loop() needs what to loop over");
+    MarkedText outside = std::exchange(out_, {});
+    run_loop(statement, elements_of(*this, *items), depth);
+    charge(out_.bytes().size());
+    return std::exchange(out_, std::move(outside));
+  });
 }
 
 void Interpreter::assign(const std::vector<std::string>& names, const Value& value) {
@@ -212,25 +194,66 @@ void Interpreter::run_set(const Statement& statement) {
   }
 }
 
-void Interpreter::define_macro(const Statement& statement) {
-  scopes_.back()[statement.text] =
-      Value::function(statement.text, [this, &statement](Arguments& arguments) { return call_macro(statement, arguments); });
+void Interpreter::run_set_block(const Statement& statement) {
+  Value value = capture(statement.body);
+  if (statement.expression) {
+    scopes_.emplace_back()[""] = std::move(value);  // the filters' innermost operand is unnamed
+    value = evaluate(*statement.expression);
+    scopes_.pop_back();
+  }
+  if (statement.names.empty()) return print(value);
+  scopes_.back()[statement.names[0]] = std::move(value);
 }
 
-// A macro sees its parameters and what stands at the top of the template.
-Value Interpreter::call_macro(const Statement& macro, Arguments& arguments) {
-  if (arguments.positional.size() > macro.parameters.size()) {
-    throw Failure(fmt::format("macro '{}' takes not more than {} argument(s)", macro.text, macro.parameters.size()));
-  }
-  charge(arguments.named.size() * macro.parameters.size());
+void Interpreter::define_macro(const Statement& statement) {
+  scopes_.back()[statement.text] =
+      Value::function(statement.text, [this, &statement](Arguments& arguments) { return call_macro(statement, arguments, {}); });
+}
+
+// {% call %}: its body is a macro that the callee finds under the name `caller`, and sees what stands around the tag.
+Value Interpreter::call_with_caller(const Statement& statement) {
+  const Expression& call = *statement.expression;
+  const Value function = evaluate(*call.children[0]);
+  refuse_undefined(function);
+  if (!function.is_function()) throw Failure(fmt::format("'{}' object is not callable", function.type_name()));
+  Arguments arguments = evaluate_arguments(call.call);
+  const std::vector<Scope> around(scopes_.begin() + 1, scopes_.end());
+  for (const Scope& scope : around) charge(scope.size() * kBytesPerStep);
+  arguments.named.emplace_back("caller", Value::function("caller", [this, &statement, around](Arguments& back) {
+                                 return call_macro(statement, back, around);
+                               }));
+  return function.as_function().call(arguments);
+}
+
+// What was given beyond a macro's parameters, under the names that its body may speak of.
+void Interpreter::bind_rest(const Statement& macro, const Arguments& arguments, Scope& scope) {
+  const size_t n = macro.parameters.size();
+  charge((arguments.named.size() + 1) * (n + 1) + arguments.positional.size() * sizeof(Value));
+  std::vector<Value> more;
+  if (arguments.positional.size() > n) more.assign(arguments.positional.begin() + static_cast<std::ptrdiff_t>(n), arguments.positional.end());
+  std::vector<std::pair<Value, Value>> names;
   for (const auto& [name, value] : arguments.named) {
-    if (std::none_of(macro.parameters.begin(), macro.parameters.end(), [&wanted = name](const auto& p) { return p.name == wanted; })) {
-      throw Failure(fmt::format("macro '{}' takes no keyword argument '{}'", macro.text, name));
+    if (std::any_of(macro.parameters.begin(), macro.parameters.end(), [&wanted = name](const auto& p) { return p.name == wanted; })) continue;
+    if (name == "caller") {
+      scope[name] = value;
+      continue;
     }
+    if (!macro.takes_names) throw Failure(fmt::format("macro '{}' takes no keyword argument '{}'", macro.text, name));
+    names.emplace_back(Value::trusted(name), value);
   }
+  if (!more.empty() && !macro.takes_more) throw Failure(fmt::format("macro '{}' takes not more than {} argument(s)", macro.text, n));
+  if (macro.takes_more) scope["varargs"] = Value::list(std::move(more));
+  if (macro.takes_names) scope["kwargs"] = Value::dict(std::move(names));
+}
+
+// A macro sees its parameters, what stands `around` it and what stands at the top of the template.
+Value Interpreter::call_macro(const Statement& macro, Arguments& arguments, const std::vector<Scope>& around) {
+  Scope scope;
+  bind_rest(macro, arguments, scope);
   std::vector<Scope> outer(std::make_move_iterator(scopes_.begin() + 1), std::make_move_iterator(scopes_.end()));
   scopes_.resize(1);
-  scopes_.emplace_back();
+  scopes_.insert(scopes_.end(), around.begin(), around.end());
+  scopes_.push_back(std::move(scope));
   for (size_t i = 0; i < macro.parameters.size(); ++i) {
     const auto& parameter = macro.parameters[i];
     const Value* given = arguments.find(i, parameter.name);
@@ -337,8 +360,11 @@ Value Interpreter::evaluate(const Expression& e) {
     case Expression::Kind::kSubscript: return member_of(*this, child(0), child(1), false);
     case Expression::Kind::kSlice: return evaluate_slice(e);
     case Expression::Kind::kCall: {
-      const Value function = child(0);
+      Value function = child(0);
       refuse_undefined(function);
+      if (function.is_dict()) {
+        if (const Value* call = function.as_dict().find(Value::trusted(kCallOfLoop))) function = Value(*call);
+      }
       if (!function.is_function()) throw Failure(fmt::format("'{}' object is not callable", function.type_name()));
       Arguments arguments = evaluate_arguments(e.call);
       return function.as_function().call(arguments);
@@ -349,6 +375,7 @@ Value Interpreter::evaluate(const Expression& e) {
     }
     case Expression::Kind::kTest: return evaluate_test(e);
     case Expression::Kind::kBinary: return evaluate_binary(e);
+    case Expression::Kind::kComparison: return evaluate_comparison(e);
     case Expression::Kind::kNot: return !child(0).truthy();
     case Expression::Kind::kNegate:
     case Expression::Kind::kPlus: {
@@ -356,7 +383,7 @@ Value Interpreter::evaluate(const Expression& e) {
       refuse_undefined(value);
       if (!value.is_number()) throw Failure(fmt::format("bad operand type for unary -: '{}'", value.type_name()));
       const int64_t sign = e.kind == Expression::Kind::kNegate ? -1 : 1;
-      return arithmetic(Operator::kMultiply, value, sign);
+      return apply_operator(*this, Operator::kMultiply, value, sign);
     }
     case Expression::Kind::kConditional:
       if (child(1).truthy()) return child(0);
@@ -374,53 +401,19 @@ Value Interpreter::evaluate_binary(const Expression& e) {
   Value a = evaluate(*e.children[0]);
   if (e.op == Operator::kAnd) return a.truthy() ? evaluate(*e.children[1]) : a;
   if (e.op == Operator::kOr) return a.truthy() ? a : evaluate(*e.children[1]);
-  const Value b = evaluate(*e.children[1]);
-  if (e.op >= Operator::kEqual && e.op <= Operator::kGreaterEqual) charge(std::min(a.weight(), b.weight()));
-  switch (e.op) {
-    case Operator::kEqual: return equal(a, b);
-    case Operator::kNotEqual: return !equal(a, b);
-    case Operator::kIn: return contains(*this, b, a);
-    case Operator::kNotIn: return !contains(*this, b, a);
-    case Operator::kConcat: {
-      charge(a.weight() + b.weight());
-      MarkedText text = a.str();
-      text.append(b.str());
-      return text;
-    }
-    default: break;
+  return apply_operator(*this, e.op, a, evaluate(*e.children[1]));
+}
+
+// Each operand is evaluated once, and none after the first two that do not agree.
+Value Interpreter::evaluate_comparison(const Expression& e) {
+  Value left = evaluate(*e.children[0]), result;
+  for (size_t i = 0; i < e.ops.size(); ++i) {
+    Value right = evaluate(*e.children[i + 1]);
+    result = apply_operator(*this, e.ops[i], left, right);
+    if (!result.truthy()) break;
+    left = std::move(right);
   }
-  refuse_undefined(a);
-  refuse_undefined(b);
-  switch (e.op) {
-    case Operator::kLess: return less(a, b);
-    case Operator::kLessEqual: return !less(b, a);
-    case Operator::kGreater: return less(b, a);
-    case Operator::kGreaterEqual: return !less(a, b);
-    default: break;
-  }
-  if (a.is_number() && b.is_number()) return arithmetic(e.op, a, b);
-  if (e.op == Operator::kAdd && a.is_string()) {
-    if (!b.is_string()) throw Failure(fmt::format("can only concatenate str (not \"{}\") to str", b.type_name()));
-    charge(a.weight() + b.weight());
-    const bool html = a.is_html() || b.is_html();
-    MarkedText text = html && !a.is_html() ? escape_html(a.text()) : a.text();
-    text.append(html && !b.is_html() ? escape_html(b.text()) : b.text());
-    return html ? Value::html(std::move(text)) : Value(std::move(text));
-  }
-  if (e.op == Operator::kAdd && a.is_list() && b.is_list()) {
-    charge((a.as_list().items.size() + b.as_list().items.size()) * sizeof(Value));
-    std::vector<Value> items = a.as_list().items;
-    items.insert(items.end(), b.as_list().items.begin(), b.as_list().items.end());
-    return Value::list(std::move(items));
-  }
-  if (e.op == Operator::kMultiply && a.is_string() && b.is_number() && !b.is_float()) {
-    const auto times = static_cast<size_t>(std::clamp<int64_t>(b.as_int(), 0, int64_t{1} << 31));
-    MarkedText text;
-    charge(a.weight() * times);
-    for (size_t i = 0; i < times; ++i) text.append(a.text());
-    return text;
-  }
-  wrong_types("+", a, b);
+  return result;
 }
 
 namespace {

@@ -47,14 +47,23 @@ class Interpreter {
   Flow run(const Statement& statement);
   Flow run_if(const Statement& statement);
   Flow run_for(const Statement& statement);
+  Flow run_loop(const Statement& statement, std::vector<Value> given, int64_t depth);
+  std::vector<Value> filtered(const Statement& loop, std::vector<Value> items);
+  Value call_of_loop(const Statement& statement, int64_t depth);
+  Flow run_with(const Statement& statement);
   void run_set(const Statement& statement);
+  void run_set_block(const Statement& statement);
+  void print(const Value& value);
   void define_macro(const Statement& statement);
-  Value call_macro(const Statement& macro, Arguments& arguments);
+  Value call_macro(const Statement& macro, Arguments& arguments, const std::vector<Scope>& around);
+  Value call_with_caller(const Statement& statement);
+  void bind_rest(const Statement& macro, const Arguments& arguments, Scope& scope);
   MarkedText capture(const Block& block);
   void assign(const std::vector<std::string>& names, const Value& value);
 
   Value evaluate(const Expression& expression);
   Value evaluate_binary(const Expression& expression);
+  Value evaluate_comparison(const Expression& expression);
   Value evaluate_slice(const Expression& expression);
   Value evaluate_test(const Expression& expression);
   Value look_up(const std::string& name) const;
@@ -67,7 +76,12 @@ class Interpreter {
   int depth_ = 0;
 };
 
-// builtins.cc: what templates call. Each throws Failure for an unknown name or a wrong argument.
+// operators.cc: a op b, but for `and` and `or`, which may not need b.
+Value apply_operator(Interpreter& interpreter, Operator op, const Value& a, const Value& b);
+// Failure where it is undefined, in the words that it carries.
+void refuse_undefined(const Value& value);
+
+// filters.cc, methods.cc: what templates call. Each throws Failure for an unknown name or a wrong argument.
 Value apply_filter(Interpreter& interpreter, const std::string& name, const Value& value, const Arguments& arguments);
 bool apply_test(Interpreter& interpreter, const std::string& name, const Value& value, const Arguments& arguments);
 // Undefined where there is no such function.

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cctype>
+#include <charconv>
 #include <string_view>
 
 #include "tokenizer/jinja/value.h"
@@ -158,16 +160,44 @@ class Lexer {
 
   void number() {
     const size_t begin = at_;
+    const std::string_view prefix = std::string_view(source_).substr(at_, 2);
+    const int base = prefix == "0x" || prefix == "0X" ? 16 : prefix == "0o" || prefix == "0O" ? 8 : prefix == "0b" || prefix == "0B" ? 2 : 10;
     bool is_float = false;
-    while (at_ < source_.size() && (is_digit(source_[at_]) || source_[at_] == '_')) ++at_;
-    if (at_ + 1 < source_.size() && source_[at_] == '.' && is_digit(source_[at_ + 1])) {
-      is_float = true;
-      for (++at_; at_ < source_.size() && is_digit(source_[at_]);) ++at_;
+    if (base != 10) {
+      at_ += 2;
+      while (at_ < source_.size() && (std::isxdigit(static_cast<unsigned char>(source_[at_])) || source_[at_] == '_')) ++at_;
+    } else {
+      digits();
+      if (at_ + 1 < source_.size() && source_[at_] == '.' && is_digit(source_[at_ + 1])) {
+        is_float = true;
+        ++at_;
+        digits();
+      }
+      is_float |= exponent();
     }
-    std::string digits = source_.substr(begin, at_ - begin);
-    digits.erase(std::remove(digits.begin(), digits.end(), '_'), digits.end());
-    if (digits.size() > 18) fail(fmt::format("the number {}… is too long", digits.substr(0, 18)));
-    push(is_float ? Token::Kind::kFloat : Token::Kind::kInteger, digits);
+    std::string text = source_.substr(begin, at_ - begin);
+    text.erase(std::remove(text.begin(), text.end(), '_'), text.end());
+    if (text.size() > 18) fail(fmt::format("the number {}… is too long", text.substr(0, 18)));
+    if (base == 10) return push(is_float ? Token::Kind::kFloat : Token::Kind::kInteger, std::move(text));
+    int64_t value = 0;
+    const auto [end, error] = std::from_chars(text.data() + 2, text.data() + text.size(), value, base);
+    if (error != std::errc() || end != text.data() + text.size()) fail(fmt::format("{} is no number", text));
+    push(Token::Kind::kInteger, std::to_string(value));
+  }
+
+  void digits() {
+    while (at_ < source_.size() && (is_digit(source_[at_]) || source_[at_] == '_')) ++at_;
+  }
+  // "e5", "E-3": true where one stands here.
+  bool exponent() {
+    size_t at = at_;
+    if (at >= source_.size() || (source_[at] != 'e' && source_[at] != 'E')) return false;
+    ++at;
+    if (at < source_.size() && (source_[at] == '+' || source_[at] == '-')) ++at;
+    if (at >= source_.size() || !is_digit(source_[at])) return false;
+    at_ = at;
+    digits();
+    return true;
   }
 
   void string(char quote) {

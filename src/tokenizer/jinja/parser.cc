@@ -3,8 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <initializer_list>
 #include <string_view>
+#include <vector>
 
 namespace owlet::jinja {
 namespace {
@@ -64,7 +64,7 @@ class Parser {
   }
 
   // Statements up to a tag with one of these names, which is left to be read.
-  Block parse_block(std::initializer_list<std::string_view> until) {
+  Block parse_block(const std::vector<std::string_view>& until) {
     Descent descent(*this);
     Block block;
     while (peek().kind != Kind::kEnd) {
@@ -96,32 +96,33 @@ class Parser {
     return statement;
   }
 
-  // Reads "{% name %}" that must come here.
-  void expect_tag(std::string_view name) {
+  // Reads "{% name %}" that must come here; some repeat what they end.
+  void expect_tag(std::string_view name, bool may_repeat = false) {
     if (peek().kind != Kind::kBlockBegin || tokens_[at_ + 1].text != name) fail(fmt::format("'{}' is missing", name));
     at_ += 2;
+    if (may_repeat && peek().kind == Kind::kName) ++at_;
     expect_block_end();
   }
 
   void parse_statement(Block& block) {
+    using Parse = std::unique_ptr<Statement> (Parser::*)();
+    static constexpr std::pair<std::string_view, Parse> kTags[] = {
+        {"if", &Parser::parse_if},       {"for", &Parser::parse_for},   {"set", &Parser::parse_set}, {"macro", &Parser::parse_macro},
+        {"filter", &Parser::parse_filter_block}, {"call", &Parser::parse_call_block}, {"with", &Parser::parse_with}};
     const std::string name = expect_name();
-    if (name == "if") {
-      block.push_back(parse_if());
-    } else if (name == "for") {
-      block.push_back(parse_for());
-    } else if (name == "set") {
-      block.push_back(parse_set());
-    } else if (name == "macro") {
-      block.push_back(parse_macro());
+    const auto tag = std::find_if(std::begin(kTags), std::end(kTags), [&](const auto& t) { return t.first == name; });
+    if (tag != std::end(kTags)) {
+      block.push_back((this->*tag->second)());
     } else if (name == "break" || name == "continue") {
       if (loops_ == 0) fail(fmt::format("'{}' outside of a loop", name));
       block.push_back(make(name == "break" ? Statement::Kind::kBreak : Statement::Kind::kContinue));
       expect_block_end();
-    } else if (name == "generation") {  // marks what training counts; rendering ignores it
+    } else if (name == "generation" || name == "block") {  // one marks what training counts, one what other templates would replace
+      if (name == "block") expect_name();
       expect_block_end();
-      Block inner = parse_block({"endgeneration"});
+      Block inner = parse_block({"end" + name});
       std::move(inner.begin(), inner.end(), std::back_inserter(block));
-      expect_tag("endgeneration");
+      expect_tag("end" + name, name == "block");
     } else {
       fail(fmt::format("the tag '{}' is not one that Owlet knows", name));
     }
@@ -156,7 +157,7 @@ class Parser {
     statement->expression = parse_or();  // no conditional: "if" filters the loop
     if (is_symbol(",")) statement->expression = rest_of_tuple(std::move(statement->expression));
     if (accept_name("if")) statement->filter = parse_expression();
-    if (is_name("recursive")) fail("recursive loops are not supported");
+    statement->recursive = accept_name("recursive");
     expect_block_end();
     ++loops_;
     statement->body = parse_block({"else", "endfor"});
@@ -184,15 +185,35 @@ class Parser {
     }
     if (statement->names.size() > 1 || !statement->member.empty()) fail("expected '='");
     statement->kind = Statement::Kind::kSetBlock;
-    while (accept("|")) {
-      auto filter = node(Expression::Kind::kFilter, std::move(statement->expression));
-      filter->name = expect_name();
-      if (accept("(")) parse_call(*filter);
-      statement->expression = std::move(filter);
-    }
+    while (accept("|")) statement->expression = parse_filter(std::move(statement->expression));
     expect_block_end();
     statement->body = parse_block({"endset"});
     expect_tag("endset");
+    return statement;
+  }
+
+  std::unique_ptr<Statement> parse_filter_block() {
+    auto statement = make(Statement::Kind::kSetBlock);
+    do {
+      statement->expression = parse_filter(std::move(statement->expression));
+    } while (accept("|"));
+    expect_block_end();
+    statement->body = parse_block({"endfilter"});
+    expect_tag("endfilter");
+    return statement;
+  }
+
+  std::unique_ptr<Statement> parse_with() {
+    auto statement = make(Statement::Kind::kWith);
+    while (peek().kind != Kind::kBlockEnd) {
+      statement->names.push_back(expect_name());
+      expect("=");
+      statement->values.push_back(parse_expression());
+      if (peek().kind != Kind::kBlockEnd) expect(",");
+    }
+    expect_block_end();
+    statement->body = parse_block({"endwith"});
+    expect_tag("endwith");
     return statement;
   }
 
@@ -200,17 +221,39 @@ class Parser {
     auto statement = make(Statement::Kind::kMacro);
     statement->text = expect_name();
     expect("(");
+    parse_parameters(*statement);
+    parse_macro_body(*statement, "endmacro");
+    return statement;
+  }
+
+  // {% call(parameters) callee(arguments) %}
+  std::unique_ptr<Statement> parse_call_block() {
+    auto statement = make(Statement::Kind::kCall);
+    statement->text = "caller";
+    if (accept("(")) parse_parameters(*statement);
+    statement->expression = parse_expression();
+    if (statement->expression->kind != Expression::Kind::kCall) fail("expected a call");
+    parse_macro_body(*statement, "endcall");
+    return statement;
+  }
+
+  // Parameters after "(".
+  void parse_parameters(Statement& macro) {
     while (!accept(")")) {
-      statement->parameters.push_back({expect_name(), nullptr});
-      if (accept("=")) statement->parameters.back().otherwise = parse_expression();
+      macro.parameters.push_back({expect_name(), nullptr});
+      if (accept("=")) macro.parameters.back().otherwise = parse_expression();
       if (!is_symbol(")")) expect(",");
     }
+  }
+  void parse_macro_body(Statement& macro, std::string_view end) {
     expect_block_end();
     const int outer_loops = std::exchange(loops_, 0);
-    statement->body = parse_block({"endmacro"});
+    const bool outer_more = std::exchange(speaks_of_varargs_, false), outer_names = std::exchange(speaks_of_kwargs_, false);
+    macro.body = parse_block({end});
+    macro.takes_more = std::exchange(speaks_of_varargs_, outer_more);
+    macro.takes_names = std::exchange(speaks_of_kwargs_, outer_names);
     loops_ = outer_loops;
-    expect_tag("endmacro");
-    return statement;
+    expect_tag(end);
   }
 
   // ---- Expressions, loosest first.
@@ -284,7 +327,14 @@ class Parser {
     Operator op;
     if (!accept_comparison(op)) return left;
     ExpressionPtr result = binary(op, std::move(left), parse_sum());
-    if (accept_comparison(op)) fail("chained comparisons are not supported");
+    Operator next;
+    if (!accept_comparison(next)) return result;
+    result->kind = Expression::Kind::kComparison;
+    result->ops = {op};
+    do {
+      result->ops.push_back(next);
+      adopt(*result, parse_sum());
+    } while (accept_comparison(next));
     return result;
   }
   bool accept_comparison(Operator& op) {
@@ -379,7 +429,9 @@ class Parser {
     expression->value = std::move(value);
     return expression;
   }
-  ExpressionPtr parse_name(const Token& token) const {
+  ExpressionPtr parse_name(const Token& token) {
+    speaks_of_varargs_ |= token.text == "varargs";
+    speaks_of_kwargs_ |= token.text == "kwargs";
     if (token.text == "true" || token.text == "True") return constant(true);
     if (token.text == "false" || token.text == "False") return constant(false);
     if (token.text == "none" || token.text == "None") return constant(Value::None{});
@@ -472,13 +524,17 @@ class Parser {
     }
   }
 
+  // "name(arguments)" over its operand, which is null where it is what a block prints.
+  ExpressionPtr parse_filter(ExpressionPtr operand) {
+    auto filter = node(Expression::Kind::kFilter, std::move(operand));
+    filter->name = expect_name();
+    if (accept("(")) parse_call(*filter);
+    return filter;
+  }
   ExpressionPtr parse_filters(ExpressionPtr value) {
     while (true) {
       if (accept("|")) {
-        auto filter = node(Expression::Kind::kFilter, std::move(value));
-        filter->name = expect_name();
-        if (accept("(")) parse_call(*filter);
-        value = std::move(filter);
+        value = parse_filter(std::move(value));
       } else if (accept_name("is")) {
         auto test = node(Expression::Kind::kTest, std::move(value));
         test->negated = accept_name("not");
@@ -510,6 +566,7 @@ class Parser {
   size_t at_ = 0;
   int depth_ = 0;
   int loops_ = 0;
+  bool speaks_of_varargs_ = false, speaks_of_kwargs_ = false;  // the macro that is being read
 };
 
 }  // namespace
