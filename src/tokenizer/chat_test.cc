@@ -37,6 +37,9 @@ TEST(Jinja, Expressions) {
       {"{{ {'a': [1, 'é\\n\"<'], 'b': none} | tojson }}", R"({"a": [1, "é\n\"<"], "b": null})"},
       {"{{ [{'n': 2, 'k': 'b'}, {'n': 1, 'k': 'c'}] | sort(attribute='n') | map(attribute='k') | join }}", "cb"},
       {"{{ [1, 2, 3] | select('odd') | list }} {{ ['é', 'éa'] | map('length') | list }}", "[1, 3] [1, 2]"},
+      {"{{ 1 < 2 < 3 }} {{ 3 > 2 > 2 }} {{ 1 <= 1 == 1 }}", "True False True"},
+      {"{{ 1e3 }} {{ 0x1f }} {{ 2.5e-3 }} {{ 1_000 }}", "1000.0 31 0.0025 1000"},
+      {"{{ (1, 2) }} {{ (1,) }} {{ () }} {{ (1, 2) == [1, 2] }} {{ [1] * 2 }} {{ 2 * 'ab' }}", "(1, 2) (1,) () False [1, 1] abab"},
       {"{{ 3 is divisibleby 3 }} {{ 3 is number and 'a' is string }} {{ x | default('d') }}", "True True d"},
   };
   for (const auto& [source, expected] : cases) EXPECT_EQ(rendered(source), expected) << source;
@@ -53,6 +56,14 @@ TEST(Jinja, Statements) {
       {"{% macro f(a, b='!') %}{{ a }}{{ b }}{% endmacro %}{{ f('x') }}{{ f('y', b='?') }}", "x!y?"},
       {"{% for i in range(9) %}{% if i == 1 %}{% continue %}{% elif i == 3 %}{% break %}{% endif %}{{ i }}{% endfor %}", "02"},
       {"{% raw %}{{ x }}{% endraw %}{# nothing #}", "{{ x }}"},
+      {"{% filter trim | upper %} a {% endfilter %}", "A"},
+      {"{% macro m(x) %}<{{ caller(x + 1) }}>{% endmacro %}{% for i in [7] %}{% call(y) m(1) %}in{{ y }}{{ i }}{% endcall %}{% endfor %}", "<in27>"},
+      {"{% macro m(a) %}{{ a }}{{ varargs }}{{ kwargs }}{% endmacro %}{{ m(1, 2, z=5) }}", "1(2,){'z': 5}"},
+      {"{% for x in [1, [2, [3]]] recursive %}{% if x is iterable %}({{ loop(x) }}){% else %}{{ x }}{{ loop.depth }}{% endif %}{% endfor %}", "11(22(33))"},
+      {"{% for x in 'aab' %}{{ loop.changed(x) }}{{ loop.cycle('-', '+') }}{% endfor %}", "True-False+True-"},
+      {"{% for x in [1] %}{{ loop.changed(loop) }}{% endfor %}", "True"},
+      {"{% with a = 1, b = 2 %}{{ a + b }}{% endwith %}{{ a is defined }}", "3False"},
+      {"{% block b %}x{% endblock b %}", "x"},
       {"a\n  {% if true %}\n  b\n  {% endif %}\nc\n", "a\n  b\nc"},
       {"a  {%- if true -%}  b  {%- endif %}  c", "ab  c"},
       {"a {{- ' b ' -}} c", "a b c"},
@@ -63,6 +74,9 @@ TEST(Jinja, Statements) {
 
 TEST(Jinja, ErrorsNameTheLine) {
   const std::vector<std::pair<const char*, const char*>> cases = {
+      {"{% set ns = namespace() %}{% macro m() %}{% set ns.c = caller %}{% endmacro %}{% call m() %}{{ ns }}{% endcall %}{{ ns.c() }}", "has ended"},
+      {"{% macro m(a) %}{% endmacro %}{{ m(1, 2) }}", "not more than 1 argument"},
+      {"{% macro m(a) %}{% endmacro %}{{ m(b=2) }}", "no keyword argument 'b'"},
       {"\n{% if %}", "line 2"},
       {"{% if true %}", "'endif' is missing"},
       {"{% endif %}", "'endif' without its beginning"},

@@ -26,6 +26,7 @@ struct Expression {
     kConstant,     // value
     kName,         // name
     kList,         // children
+    kTuple,        // children
     kDict,         // children: key, value, key, value …
     kMember,       // children[0].name
     kSubscript,    // children[0][children[1]]

@@ -23,7 +23,16 @@ Value cycle(int64_t i) {
   });
 }
 
-bool same(const std::vector<Value>& a, const std::vector<Value>& b) { return std::equal(a.begin(), a.end(), b.begin(), b.end(), equal); }
+// loop.changed(a, b, …): whether they differ from what it was called with last. The loop owns the memory of that, since a value that kept
+// it could be part of itself.
+Value changed(const std::weak_ptr<std::vector<Value>>& last) {
+  return Value::function("changed", [last](Arguments& arguments) -> Value {
+    const auto kept = last.lock();
+    if (!kept) throw Failure("the loop has ended");
+    const std::vector<Value> before = std::exchange(*kept, arguments.positional);
+    return !std::equal(before.begin(), before.end(), kept->begin(), kept->end(), equal);
+  });
+}
 
 // A failure that knows its line already.
 struct Located : Failure {
@@ -133,7 +142,7 @@ Interpreter::Flow Interpreter::run_loop(const Statement& statement, std::vector<
   const std::vector<Value> items = filtered(statement, std::move(given));
   const size_t n_scopes = scopes_.size();
   const auto n = static_cast<int64_t>(items.size());
-  const auto before = std::make_shared<std::vector<Value>>();  // what loop.changed() was called with last
+  const auto before = std::make_shared<std::vector<Value>>();
   Flow flow = n == 0 ? run(statement.orelse) : Flow::kNext;
   for (int64_t i = 0; i < n; ++i) {
     const auto key = [](std::string_view name) { return Value::trusted(name); };
@@ -145,7 +154,7 @@ Interpreter::Flow Interpreter::run_loop(const Statement& statement, std::vector<
         {key("index"), i + 1}, {key("index0"), i}, {key("first"), i == 0}, {key("last"), i + 1 == n}, {key("length"), n},
         {key("revindex"), n - i}, {key("revindex0"), n - i - 1}, {key("depth"), depth}, {key("depth0"), depth - 1},
         {key("previtem"), at(i - 1)}, {key("nextitem"), at(i + 1)}, {key("cycle"), cycle(i)},
-        {key("changed"), Value::function("changed", [before](Arguments& a) -> Value { return !same(std::exchange(*before, a.positional), *before); })}};
+        {key("changed"), changed(before)}};
     if (statement.recursive) loop.emplace_back(key(kCallOfLoop), call_of_loop(statement, depth + 1));
     scopes_.back()["loop"] = Value::dict(std::move(loop));
     flow = run(statement.body);
@@ -217,11 +226,15 @@ Value Interpreter::call_with_caller(const Statement& statement) {
   refuse_undefined(function);
   if (!function.is_function()) throw Failure(fmt::format("'{}' object is not callable", function.type_name()));
   Arguments arguments = evaluate_arguments(call.call);
-  const std::vector<Scope> around(scopes_.begin() + 1, scopes_.end());
-  for (const Scope& scope : around) charge(scope.size() * kBytesPerStep);
-  arguments.named.emplace_back("caller", Value::function("caller", [this, &statement, around](Arguments& back) {
-                                 return call_macro(statement, back, around);
-                               }));
+  for (const Scope& scope : scopes_) charge(scope.size() * kBytesPerStep);
+  const auto around = std::make_shared<const std::vector<Scope>>(scopes_.begin() + 1, scopes_.end());
+  // Held from here alone: whoever kept `caller` in a namespace that it sees would otherwise keep both for ever.
+  const auto caller = [this, &statement, seen = std::weak_ptr(around)](Arguments& back) {
+    const auto scopes = seen.lock();
+    if (!scopes) throw Failure("the call that the caller belongs to has ended");
+    return call_macro(statement, back, *scopes);
+  };
+  arguments.named.emplace_back("caller", Value::function("caller", caller));
   return function.as_function().call(arguments);
 }
 
@@ -242,7 +255,7 @@ void Interpreter::bind_rest(const Statement& macro, const Arguments& arguments, 
     names.emplace_back(Value::trusted(name), value);
   }
   if (!more.empty() && !macro.takes_more) throw Failure(fmt::format("macro '{}' takes not more than {} argument(s)", macro.text, n));
-  if (macro.takes_more) scope["varargs"] = Value::list(std::move(more));
+  if (macro.takes_more) scope["varargs"] = Value::tuple(std::move(more));
   if (macro.takes_names) scope["kwargs"] = Value::dict(std::move(names));
 }
 
@@ -346,10 +359,11 @@ Value Interpreter::evaluate(const Expression& e) {
   switch (e.kind) {
     case Expression::Kind::kConstant: return e.value;
     case Expression::Kind::kName: return look_up(e.name);
-    case Expression::Kind::kList: {
+    case Expression::Kind::kList:
+    case Expression::Kind::kTuple: {
       std::vector<Value> items;
       for (size_t i = 0; i < e.children.size(); ++i) items.push_back(child(i));
-      return Value::list(std::move(items));
+      return e.kind == Expression::Kind::kTuple ? Value::tuple(std::move(items)) : Value::list(std::move(items));
     }
     case Expression::Kind::kDict: {
       std::vector<std::pair<Value, Value>> entries;
@@ -457,7 +471,8 @@ Value Interpreter::evaluate_slice(const Expression& e) {
     if (object.is_list()) taken.push_back(object.as_list().items[at]); else text.append(object.text().substr(begins[at], begins[at + 1] - begins[at]));
   }
   charge(taken.size() * sizeof(Value));
-  return object.is_list() ? Value::list(std::move(taken)) : text;
+  if (object.is_string()) return text;
+  return object.as_list().tuple ? Value::tuple(std::move(taken)) : Value::list(std::move(taken));
 }
 
 }  // namespace owlet::jinja

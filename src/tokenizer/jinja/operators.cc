@@ -72,7 +72,7 @@ Value add_lists(Interpreter& interpreter, const List& a, const List& b) {
   interpreter.charge((a.items.size() + b.items.size()) * sizeof(Value));
   std::vector<Value> items = a.items;
   items.insert(items.end(), b.items.begin(), b.items.end());
-  return Value::list(std::move(items));
+  return a.tuple ? Value::tuple(std::move(items)) : Value::list(std::move(items));
 }
 
 // A text or a list so many times.
@@ -88,7 +88,8 @@ Value repeat(Interpreter& interpreter, const Value& value, const Value& count) {
       items.insert(items.end(), value.as_list().items.begin(), value.as_list().items.end());
     }
   }
-  return value.is_string() ? Value(std::move(text)) : Value::list(std::move(items));
+  if (value.is_string()) return text;
+  return value.as_list().tuple ? Value::tuple(std::move(items)) : Value::list(std::move(items));
 }
 
 const char* symbol_of(Operator op) {
@@ -137,7 +138,7 @@ Value apply_operator(Interpreter& interpreter, Operator op, const Value& a, cons
   const auto repeats = [](const Value& value) { return value.is_string() || value.is_list(); };
   if (a.is_number() && b.is_number()) return arithmetic(op, a, b);
   if (op == Operator::kAdd && a.is_string()) return add_texts(interpreter, a, b);
-  if (op == Operator::kAdd && a.is_list() && b.is_list()) return add_lists(interpreter, a.as_list(), b.as_list());
+  if (op == Operator::kAdd && a.is_list() && b.is_list() && a.as_list().tuple == b.as_list().tuple) return add_lists(interpreter, a.as_list(), b.as_list());
   if (op == Operator::kMultiply && repeats(a) && is_whole(b)) return repeat(interpreter, a, b);
   if (op == Operator::kMultiply && is_whole(a) && repeats(b)) return repeat(interpreter, b, a);
   wrong_types(symbol_of(op), a, b);

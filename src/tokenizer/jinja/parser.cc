@@ -283,7 +283,7 @@ class Parser {
   }
 
   ExpressionPtr rest_of_tuple(ExpressionPtr first) {
-    auto tuple = node(Expression::Kind::kList, std::move(first));
+    auto tuple = node(Expression::Kind::kTuple, std::move(first));
     while (accept(",")) {
       if (peek().kind == Kind::kBlockEnd || peek().kind == Kind::kPrintEnd || is_symbol(")")) break;
       adopt(*tuple, parse_expression());
@@ -440,7 +440,7 @@ class Parser {
     return expression;
   }
   ExpressionPtr parse_parenthesis() {
-    if (accept(")")) return node(Expression::Kind::kList);
+    if (accept(")")) return node(Expression::Kind::kTuple);
     ExpressionPtr inner = parse_tuple();
     expect(")");
     return inner;

@@ -30,7 +30,7 @@ const Value* Dict::find(const Value& key) const {
   return nullptr;
 }
 
-Value Value::list(std::vector<Value> items, bool generator) {
+List Value::checked_list(std::vector<Value> items) {
   int deepest = 0;
   size_t weight = kOwnWeight;
   for (const Value& item : items) {
@@ -38,7 +38,19 @@ Value Value::list(std::vector<Value> items, bool generator) {
     deepest = std::max(deepest, item.depth());
     weight = std::min(kMaxWeight, weight + item.weight());
   }
-  return Value(ListPtr(std::make_shared<const List>(List{std::move(items), generator, checked_depth(deepest), weight})));
+  return {.items = std::move(items), .depth = checked_depth(deepest), .weight = weight};
+}
+
+Value Value::list(std::vector<Value> items, bool generator) {
+  List list = checked_list(std::move(items));
+  list.generator = generator;
+  return Value(ListPtr(std::make_shared<const List>(std::move(list))));
+}
+
+Value Value::tuple(std::vector<Value> items) {
+  List list = checked_list(std::move(items));
+  list.tuple = true;
+  return Value(ListPtr(std::make_shared<const List>(std::move(list))));
 }
 
 Value Value::dict(std::vector<std::pair<Value, Value>> entries) {
@@ -114,6 +126,7 @@ const char* Value::type_name() const {
   static constexpr const char* kNames[] = {"Undefined", "NoneType", "bool", "int",       "float",
                                            "str",       "list",     "dict", "Namespace", "function"};
   if (is_list() && as_list().generator) return "generator";
+  if (is_list() && as_list().tuple) return "tuple";
   return kNames[data_.index()];
 }
 
@@ -176,12 +189,14 @@ MarkedText Value::repr() const {
   if (is_int()) return MarkedText(std::to_string(as_int()), true);
   if (is_float()) return MarkedText(float_repr(as_double()), true);
   if (is_list() && !as_list().generator) {
-    MarkedText out("[", true);
+    const bool tuple = as_list().tuple;
+    MarkedText out(tuple ? "(" : "[", true);
     for (const Value& item : as_list().items) {
       if (out.bytes().size() > 1) out.append(", ", true);
       out.append(item.repr());
     }
-    out.append("]", true);
+    if (tuple && as_list().items.size() == 1) out.append(",", true);
+    out.append(tuple ? ")" : "]", true);
     return out;
   }
   if (is_dict()) {
@@ -212,7 +227,8 @@ bool equal(const Value& a, const Value& b) {
   }
   if (a.is_string() && b.is_string()) return a.text().bytes() == b.text().bytes();
   if (a.is_list() && b.is_list()) {
-    return std::equal(a.as_list().items.begin(), a.as_list().items.end(), b.as_list().items.begin(),
+    return a.as_list().tuple == b.as_list().tuple &&
+           std::equal(a.as_list().items.begin(), a.as_list().items.end(), b.as_list().items.begin(),
                       b.as_list().items.end(), equal);
   }
   if (a.is_dict() && b.is_dict()) {

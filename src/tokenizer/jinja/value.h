@@ -33,6 +33,7 @@ struct Arguments;
 struct List {
   std::vector<Value> items;
   bool generator = false;  // what filters such as selectattr give: it has no length and no JSON
+  bool tuple = false;      // printed in round brackets, and equal to no list
   int depth = 1;
   size_t weight = 0;
 };
@@ -71,6 +72,7 @@ class Value {
   static Value html(MarkedText text) { return Value(std::make_shared<const Text>(Text{std::move(text), true})); }
   // Failure where they nest too deep or hold a namespace.
   static Value list(std::vector<Value> items, bool generator = false);
+  static Value tuple(std::vector<Value> items);
   static Value dict(std::vector<std::pair<Value, Value>> entries);
   static Value new_namespace() { return Value(std::make_shared<Namespace>()); }
   static Value function(std::string name, std::function<Value(Arguments&)> call);
@@ -123,6 +125,7 @@ class Value {
   using DictPtr = std::shared_ptr<const Dict>;
   using Data = std::variant<Undefined, None, bool, int64_t, double, TextPtr, ListPtr, DictPtr,
                             std::shared_ptr<Namespace>, std::shared_ptr<Function>>;
+  static List checked_list(std::vector<Value> items);
   template <class T>
   explicit Value(T data) : data_(std::move(data)) {}
   template <class T>
