@@ -33,7 +33,7 @@ TEST(Jinja, Expressions) {
       {"{{ 'b' in 'abc' }} {{ 'k' in {'k': 1} }} {{ 4 not in [3] }} {{ not 1 == 2 }}", "True True True True"},
       {"{{ ' a b '.strip().split(' ') | join('-') | upper }}", "A-B"},
       {"{{ 'a,b,c'.split(',', 1) }} {{ 'x'.startswith('x') }} {{ 'Ab'.lower() }}", "['a', 'b,c'] True ab"},
-      {"{{ {'a': 1}.get('b', 5) }} {{ {'a': 1}.items() | list }} {{ 'aXbX' | replace('X', 'YY') }}", "5 [['a', 1]] aYYbYY"},
+      {"{{ {'a': 1}.get('b', 5) }} {{ {'a': 1}.items() | list }} {{ 'aXbX' | replace('X', 'YY') }}", "5 [('a', 1)] aYYbYY"},
       {"{{ {'a': [1, 'é\\n\"<'], 'b': none} | tojson }}", R"({"a": [1, "é\n\"<"], "b": null})"},
       {"{{ [{'n': 2, 'k': 'b'}, {'n': 1, 'k': 'c'}] | sort(attribute='n') | map(attribute='k') | join }}", "cb"},
       {"{{ [1, 2, 3] | select('odd') | list }} {{ ['é', 'éa'] | map('length') | list }}", "[1, 3] [1, 2]"},
@@ -41,6 +41,38 @@ TEST(Jinja, Expressions) {
       {"{{ 1e3 }} {{ 0x1f }} {{ 2.5e-3 }} {{ 1_000 }}", "1000.0 31 0.0025 1000"},
       {"{{ (1, 2) }} {{ (1,) }} {{ () }} {{ (1, 2) == [1, 2] }} {{ [1] * 2 }} {{ 2 * 'ab' }}", "(1, 2) (1,) () False [1, 1] abab"},
       {"{{ 3 is divisibleby 3 }} {{ 3 is number and 'a' is string }} {{ x | default('d') }}", "True True d"},
+  };
+  for (const auto& [source, expected] : cases) EXPECT_EQ(rendered(source), expected) << source;
+}
+
+// Expected: what Jinja 3.1 gives.
+TEST(Jinja, FiltersTestsAndMethods) {
+  const std::vector<std::pair<const char*, const char*>> cases = {
+      {"{{ [3, 1, 2] | min }} {{ ['b', 'A'] | max }} {{ [{'a': 2}, {'a': 1}] | min(attribute='a') }} {{ [] | min }}|", "1 b {'a': 1} |"},
+      {"{{ [1, 2, 3.5] | sum }} {{ [{'a': 2}] | sum(attribute='a', start=1) }} {{ [[1], [2]] | sum(start=[]) }}", "6.5 3 [1, 2]"},
+      {"{% for k, g in [{'a': 2}, {'a': 1}, {'a': 2}] | groupby('a') %}{{ k }}:{{ g | length }};{% endfor %}", "1:1;2:2;"},
+      {"{{ [1, 2, 3] | batch(2, 'x') | list }} {{ [1, 2, 3, 4, 5] | slice(2) | list }} {{ [1, 2, 3] | slice(2, 'x') | list }}",
+       "[[1, 2], [3, 'x']] [[1, 2, 3], [4, 5]] [[1, 2], [3, 'x']]"},
+      {"{{ 'ab' | center(7) }}|{{ 'abc'.center(6, '*') }}|{{ 'ab'.ljust(4) }}|{{ 'ab'.rjust(4, '-') }}|{{ '-7'.zfill(5) }}", "   ab  |*abc**|ab  |--ab|-0007"},
+      {"{{ 'one two three four' | truncate(9) }} {{ 'one two' | truncate(3, true, '…', 0) }} {{ 'a b' | wordcount }}", "one... on… 2"},
+      {"{{ '%s is %d and %.2f' % ('x', 3, 2.5) }} {{ '%5s|%-5s|%05d|%x' | format('a', 'b', 42, 255) }} {{ '%(a)s' | format(a='q') }} {{ '%d%%' % 5 }}",
+       "x is 3 and 2.50     a|b    |00042|ff q 5%"},
+      {"{{ 'a{}b{}'.format(1, 'x') }} {{ '{1}{0}{n}'.format(1, 2, n=3) }} {{ '{{}}'.format() }} {{ '{0[k]}{0[k]!r}'.format({'k': 'v'}) }}", "a1bx 213 {} v'v'"},
+      {"{{ '{:>4}|{:*^5}|{:05d}|{:.2f}|{:,}|{:+d}|{:.1%}'.format('a', 'b', -42, 2.5, 1234567, 3, 0.25) }}", "   a|**b**|-0042|2.50|1,234,567|+3|25.0%"},
+      {"{{ 'abcabc'.rfind('b') }} {{ 'abc'.index('c') }} {{ 'aéb'.find('b', 1) }} {{ 'abcb'.find('b', 2, 3) }}", "4 2 2 -1"},
+      {"{{ 'pre-x'.removeprefix('pre-') }} {{ 'x.txt'.removesuffix('.txt') }} {{ 'a-b-c'.rpartition('-') }}", "x x ('a-b', '-', 'c')"},
+      {"{{ 'abc'.isalpha() }} {{ 'é1'.isalnum() }} {{ ' '.isspace() }} {{ 'AB'.isupper() }} {{ '1'.islower() }} {{ ''.isalpha() }}", "True True True True False False"},
+      {"{{ [1, 2, 1].count(1) }} {{ [1, 2].index(2) }} {{ {'a': 1}.copy() }} {{ 'aB'.swapcase() }}", "2 1 {'a': 1} Ab"},
+      {"{{ 'upper' is filter }} {{ 'no' is filter }} {{ 'even' is test }} {{ 1 is lessthan 2 }} {{ 'a' | safe is escaped }}", "True False True True True"},
+      {"{{ '0x1f' | int(0, 16) }} {{ '1.5' | int }} {{ 'x' | float(2.0) }} {{ 2.1 | round(0, 'ceil') }} {{ ['a', 'A', 'b'] | unique | list }}", "31 1 2.0 3.0 ['a', 'b']"},
+      {"{{ \"it's o'neil-x\" | title }} {{ 'a\nb' | indent('> ') }} {{ ['a\nb'] | map('replace', 'a', 'c') | first }}", "It's O'neil-X a\n> b c\nb"},
+      {"{% set j = joiner('|') %}{{ j() }}a{{ j() }}b {% set ns = namespace({'a': 1}, b=2) %}{{ ns.a }}{{ ns.b }}", "a|b 12"},
+      {"{{ 'x' | center(99999999999) }}", "[line 1: the template takes too many steps]"},
+      {"{{ '%999999999d' % 1 }}", "[line 1: the template takes too many steps]"},
+      {"{{ '{:>999999999}'.format(1) }}", "[line 1: the template takes too many steps]"},
+      {"{{ [1] | batch(9999999999999, 0) | list }}", "[line 1: the template takes too many steps]"},
+      {"{{ [1] | slice(9999999999999) | list }}", "[line 1: the template takes too many steps]"},
+      {"{{ '{:.999999999f}'.format(1.5) | length }}", "302"},
   };
   for (const auto& [source, expected] : cases) EXPECT_EQ(rendered(source), expected) << source;
 }

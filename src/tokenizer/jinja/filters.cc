@@ -2,21 +2,17 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 #include <cmath>
 #include <numeric>
+#include <optional>
 
-#include "tokenizer/jinja/interpreter.h"
+#include "tokenizer/jinja/filters.h"
+#include "tokenizer/jinja/format.h"
 #include "tokenizer/jinja/text_ops.h"
 #include "tokenizer/unicode.h"
 
 namespace owlet::jinja {
-namespace {
-
-using Filter = Value (*)(Interpreter&, const Value&, const Arguments&);
-
-[[noreturn]] void wrong(const char* what, const Value& value) {
-  throw Failure(fmt::format("{}, not '{}'", what, value.type_name()));
-}
 
 bool flag(const Arguments& arguments, size_t place, std::string_view name, bool otherwise) {
   const Value* value = arguments.find(place, name);
@@ -26,7 +22,6 @@ int64_t number(const Arguments& arguments, size_t place, std::string_view name, 
   const Value* value = arguments.find(place, name);
   return value && !value->is_none() ? value->as_int() : otherwise;
 }
-// The member that filters name by "a.b" or a number.
 Value attribute_of(Interpreter& interpreter, const Value& item, const Value& attribute) {
   if (!attribute.is_string()) {
     const std::vector<Value> elements = elements_of(interpreter, item);
@@ -42,6 +37,30 @@ Value attribute_of(Interpreter& interpreter, const Value& item, const Value& att
     value = found ? *found : Value::undefined(fmt::format("there is no '{}'", name.bytes()));
   }
   return value;
+}
+
+bool comes_before(const Value& a, const Value& b, bool case_sensitive) {
+  if (!case_sensitive && a.is_string() && b.is_string()) return to_lower(a.text()).bytes() < to_lower(b.text()).bytes();
+  return less(a, b);
+}
+
+std::vector<Value> sorted(std::vector<Value> items, const std::vector<Value>& keys, bool case_sensitive, bool reverse) {
+  std::vector<size_t> order(items.size());
+  std::iota(order.begin(), order.end(), size_t{0});
+  std::sort(order.begin(), order.end(), [&](size_t a, size_t b) {
+    const Value &x = keys[reverse ? b : a], &y = keys[reverse ? a : b];
+    if (comes_before(x, y, case_sensitive)) return true;
+    return a < b && !comes_before(y, x, case_sensitive);
+  });
+  std::vector<Value> out;
+  for (const size_t i : order) out.push_back(std::move(items[i]));
+  return out;
+}
+
+namespace {
+
+[[noreturn]] void wrong(const char* what, const Value& value) {
+  throw Failure(fmt::format("{}, not '{}'", what, value.type_name()));
 }
 
 Value length(Interpreter&, const Value& value, const Arguments&) {
@@ -150,25 +169,6 @@ Value map_filter(Interpreter& interpreter, const Value& value, const Arguments& 
   return Value::list(std::move(mapped), true);
 }
 
-bool less_without_case(const Value& a, const Value& b, bool case_sensitive) {
-  if (!case_sensitive && a.is_string() && b.is_string()) return to_lower(a.text()).bytes() < to_lower(b.text()).bytes();
-  return less(a, b);
-}
-
-// Sorts by keys[i] of items[i]; equal ones stay in order.
-std::vector<Value> sorted(std::vector<Value> items, const std::vector<Value>& keys, bool case_sensitive, bool reverse) {
-  std::vector<size_t> order(items.size());
-  std::iota(order.begin(), order.end(), size_t{0});
-  std::sort(order.begin(), order.end(), [&](size_t a, size_t b) {
-    const Value &x = keys[reverse ? b : a], &y = keys[reverse ? a : b];
-    if (less_without_case(x, y, case_sensitive)) return true;
-    return a < b && !less_without_case(y, x, case_sensitive);
-  });
-  std::vector<Value> out;
-  for (const size_t i : order) out.push_back(std::move(items[i]));
-  return out;
-}
-
 Value sort(Interpreter& interpreter, const Value& value, const Arguments& arguments) {
   const bool reverse = flag(arguments, 0, "reverse", false), exact = flag(arguments, 1, "case_sensitive", false);
   const Value* attribute = arguments.find(2, "attribute");
@@ -183,7 +183,7 @@ Value items_of(Interpreter&, const Value& value, const Arguments&) {
   if (value.is_undefined()) return Value::list({}, true);
   if (!value.is_dict()) throw Failure("Can only get item pairs from a mapping.");
   std::vector<Value> pairs;
-  for (const auto& [key, item] : value.as_dict().entries) pairs.push_back(Value::list({key, item}));
+  for (const auto& [key, item] : value.as_dict().entries) pairs.push_back(Value::tuple({key, item}));
   return Value::list(std::move(pairs), true);
 }
 
@@ -214,13 +214,17 @@ Value reverse(Interpreter& interpreter, const Value& value, const Arguments&) {
   return out;
 }
 
-Value unique(Interpreter& interpreter, const Value& value, const Arguments&) {
-  std::vector<Value> kept;
-  for (const Value& item : elements_of(interpreter, value)) {
-    interpreter.charge((kept.size() + 1) * (64 + item.weight()));
-    if (std::none_of(kept.begin(), kept.end(), [&](const Value& other) { return equal(other, item); })) kept.push_back(item);
-  }
-  return Value::list(std::move(kept), true);
+// Whole numbers of any base that Python's int() takes, with the prefix that belongs to it.
+std::optional<int64_t> whole_number(std::string text, int64_t base) {
+  std::erase(text, '_');
+  const size_t sign = !text.empty() && (text[0] == '-' || text[0] == '+') ? 1 : 0;
+  const std::string prefix = base == 16 ? "0x" : base == 8 ? "0o" : base == 2 ? "0b" : "";
+  if (!prefix.empty() && text.compare(sign, 2, prefix) == 0) text.erase(sign, 2);
+  if (sign && text[0] == '+') text.erase(0, 1);
+  int64_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value, static_cast<int>(std::clamp<int64_t>(base, 2, 36)));
+  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return value;
 }
 
 Value to_int(Interpreter&, const Value& value, const Arguments& arguments) {
@@ -229,22 +233,32 @@ Value to_int(Interpreter&, const Value& value, const Arguments& arguments) {
   if (value.is_number()) return value.as_int();
   if (!value.is_string()) return otherwise;
   const std::string text = strip(value.text(), nullptr, true, true).bytes();
+  if (const auto whole = whole_number(text, number(arguments, 1, "base", 10))) return *whole;
   char* end = nullptr;
   const double parsed = std::strtod(text.c_str(), &end);
   return !text.empty() && *end == '\0' && std::fabs(parsed) < 9e18 ? static_cast<int64_t>(parsed) : otherwise;
 }
 
-Value to_float(Interpreter&, const Value& value, const Arguments&) {
+Value to_float(Interpreter&, const Value& value, const Arguments& arguments) {
+  const Value* given = arguments.find(0, "default");
+  const Value otherwise = given ? *given : Value(0.0);
   if (value.is_number()) return value.as_double();
-  if (!value.is_string()) return 0.0;
+  if (!value.is_string()) return otherwise;
+  const std::string text = strip(value.text(), nullptr, true, true).bytes();
   char* end = nullptr;
-  const double parsed = std::strtod(value.text().bytes().c_str(), &end);
-  return *end == '\0' ? parsed : 0.0;
+  const double parsed = std::strtod(text.c_str(), &end);
+  return !text.empty() && *end == '\0' ? Value(parsed) : otherwise;
 }
 
 Value round_filter(Interpreter&, const Value& value, const Arguments& arguments) {
   const double scale = std::pow(10.0, static_cast<double>(std::clamp<int64_t>(number(arguments, 0, "precision", 0), -300, 300)));
-  return std::nearbyint(value.as_double() * scale) / scale;
+  const Value* method = arguments.find(1, "method");
+  const std::string how = method ? method->text().bytes() : "common";
+  const double scaled = value.as_double() * scale;
+  if (how == "ceil") return std::ceil(scaled) / scale;
+  if (how == "floor") return std::floor(scaled) / scale;
+  if (how != "common") throw Failure("method must be common, ceil or floor");
+  return std::nearbyint(scaled) / scale;
 }
 
 Value absolute(Interpreter&, const Value& value, const Arguments&) {
@@ -263,7 +277,62 @@ Value escape(Interpreter& interpreter, const Value& value, const Arguments&) {
 Value indent_filter(Interpreter& interpreter, const Value& value, const Arguments& arguments) {
   const MarkedText text = value.str();
   interpreter.charge(text.bytes().size() * 16);
-  return indent(text, number(arguments, 0, "width", 4), flag(arguments, 1, "first", false), flag(arguments, 2, "blank", false));
+  const Value* width = arguments.find(0, "width");
+  MarkedText margin;
+  if (width && width->is_string()) {
+    const auto lines = static_cast<size_t>(std::count(text.bytes().begin(), text.bytes().end(), '\n')) + 1;
+    interpreter.charge(lines * width->weight());
+    margin = width->text();
+  } else {
+    margin = MarkedText(std::string(static_cast<size_t>(std::clamp<int64_t>(number(arguments, 0, "width", 4), 0, 1024)), ' '), true);
+  }
+  return indent(text, margin, flag(arguments, 1, "first", false), flag(arguments, 2, "blank", false));
+}
+
+// Cut at the end of a word where it is longer than `length` and `leeway` characters.
+Value truncate(Interpreter& interpreter, const Value& value, const Arguments& arguments) {
+  const MarkedText text = value.str();
+  const int64_t length = number(arguments, 0, "length", 255), leeway = number(arguments, 3, "leeway", 5);
+  const Value* given = arguments.find(2, "end");
+  const MarkedText end = given ? given->str() : MarkedText("...", true);
+  const int64_t kept = length - static_cast<int64_t>(count_characters(end.bytes()));
+  if (kept < 0) throw Failure(fmt::format("expected length >= {}, got {}", length - kept, length));
+  if (static_cast<int64_t>(count_characters(text.bytes())) - length <= std::max<int64_t>(leeway, 0)) return text;
+  interpreter.charge(end.bytes().size());
+  size_t at = 0;
+  for (int64_t i = 0; i < kept; ++i) at += unicode::code_point_at(text.bytes(), at).length;
+  if (!flag(arguments, 1, "killwords", false)) at = std::min(at, std::string_view(text.bytes()).substr(0, at).rfind(' '));
+  MarkedText out = text.substr(0, at);
+  out.append(end);
+  return out;
+}
+
+Value word_count(Interpreter&, const Value& value, const Arguments&) {
+  const std::string text = value.str().bytes();
+  int64_t words = 0;
+  bool inside = false;
+  for (size_t at = 0; at < text.size();) {
+    const unicode::Symbol symbol = unicode::symbol_at(text, at);
+    words += symbol.is(unicode::kWord) && !inside;
+    inside = symbol.is(unicode::kWord);
+    at += symbol.length;
+  }
+  return words;
+}
+
+// "%s …" | format(values) or format(name=value).
+Value percent_filter(Interpreter& interpreter, const Value& value, const Arguments& arguments) {
+  if (arguments.named.empty()) return format_percent(interpreter, value.str(), Value::tuple(arguments.positional));
+  if (!arguments.positional.empty()) throw Failure("can't handle positional and keyword arguments at the same time");
+  std::vector<std::pair<Value, Value>> names;
+  for (const auto& [name, item] : arguments.named) names.emplace_back(Value::trusted(name), item);
+  return format_percent(interpreter, value.str(), Value::dict(std::move(names)));
+}
+
+Value attribute_filter(Interpreter& interpreter, const Value& value, const Arguments& arguments) {
+  const Value* name = arguments.find(0, "name");
+  if (!name || !name->is_string()) throw Failure("attr needs a name");
+  return bound_method(interpreter, value, name->text().bytes());
 }
 
 using I = Interpreter;
@@ -271,7 +340,10 @@ using V = const Value&;
 using A = const Arguments&;
 const std::pair<std::string_view, Filter> kFilters[] = {
     {"abs", absolute},
+    {"attr", attribute_filter},
+    {"batch", batch},
     {"capitalize", [](I&, V v, A) -> Value { return capitalize(v.str()); }},
+    {"center", [](I& i, V v, A a) -> Value { return padded(i, v.str(), number(a, 0, "width", 80), " ", 'c'); }},
     {"count", length},
     {"d", default_value},
     {"default", default_value},
@@ -280,6 +352,9 @@ const std::pair<std::string_view, Filter> kFilters[] = {
     {"escape", escape},
     {"first", [](I& i, V v, A) { return first_or_last(i, v, true); }},
     {"float", to_float},
+    {"forceescape", [](I&, V v, A) { return Value::html(escape_html(v.str())); }},
+    {"format", percent_filter},
+    {"groupby", group_by},
     {"indent", indent_filter},
     {"int", to_int},
     {"items", items_of},
@@ -289,6 +364,8 @@ const std::pair<std::string_view, Filter> kFilters[] = {
     {"list", [](I& i, V v, A) { return Value::list(elements_of(i, v)); }},
     {"lower", [](I&, V v, A) -> Value { return to_lower(v.str()); }},
     {"map", map_filter},
+    {"max", [](I& i, V v, A a) { return least_or_greatest(i, v, a, true); }},
+    {"min", [](I& i, V v, A a) { return least_or_greatest(i, v, a, false); }},
     {"reject", [](I& i, V v, A a) { return select(i, v, a, false, false); }},
     {"rejectattr", [](I& i, V v, A a) { return select(i, v, a, true, false); }},
     {"replace", replace_filter},
@@ -297,13 +374,17 @@ const std::pair<std::string_view, Filter> kFilters[] = {
     {"safe", [](I&, V v, A) { return Value::html(v.str()); }},
     {"select", [](I& i, V v, A a) { return select(i, v, a, false, true); }},
     {"selectattr", [](I& i, V v, A a) { return select(i, v, a, true, true); }},
+    {"slice", slice},
     {"sort", sort},
     {"string", [](I&, V v, A) { return v.is_string() ? v : Value(v.str()); }},
-    {"title", [](I&, V v, A) -> Value { return title(v.str()); }},
+    {"sum", sum},
+    {"title", [](I&, V v, A) -> Value { return title_of_words(v.str()); }},
     {"tojson", tojson},
     {"trim", trim},
+    {"truncate", truncate},
     {"unique", unique},
     {"upper", [](I&, V v, A) -> Value { return to_upper(v.str()); }},
+    {"wordcount", word_count},
 };
 
 const Value& operand(const Arguments& arguments) {
@@ -313,12 +394,17 @@ const Value& operand(const Arguments& arguments) {
 }
 
 // Filters that read all of a value, down to its last element; the others look at what lies on top.
-constexpr std::string_view kReadAll[] = {"capitalize", "dictsort", "e", "escape", "float", "indent", "int", "join", "lower", "replace",
-                                         "safe", "sort", "string", "title", "tojson", "trim", "unique", "upper"};
+constexpr std::string_view kReadAll[] = {"capitalize", "center", "dictsort", "e", "escape", "float", "forceescape", "format", "indent", "int", "join",
+                                         "lower", "replace", "safe", "sort", "string", "title", "tojson", "trim", "truncate", "upper", "wordcount"};
 
 bool divides(const Value& divisor, const Value& value) {
   const int64_t by = divisor.as_int();
   return by != 0 && (by == -1 || value.as_int() % by == 0);
+}
+
+template <class Table>
+bool is_known(const Table& table, const Value& name) {
+  return name.is_string() && std::any_of(std::begin(table), std::end(table), [&](const auto& entry) { return entry.first == name.text().bytes(); });
 }
 
 using Test = bool (*)(const Value&, const Arguments&);
@@ -329,14 +415,18 @@ const std::pair<std::string_view, Test> kTests[] = {
     {"divisibleby", [](V v, A a) { return divides(operand(a), v); }},
     {"eq", [](V v, A a) { return equal(v, operand(a)); }},
     {"equalto", [](V v, A a) { return equal(v, operand(a)); }},
+    {"escaped", [](V v, A) { return v.is_html(); }},
     {"even", [](V v, A) { return v.as_int() % 2 == 0; }},
     {"false", [](V v, A) { return v.is_bool() && !v.as_int(); }},
     {"float", [](V v, A) { return v.is_float(); }},
+    {"filter", [](V v, A) { return is_known(kFilters, v); }},
     {"ge", [](V v, A a) { return !less(v, operand(a)); }},
+    {"greaterthan", [](V v, A a) { return less(operand(a), v); }},
     {"gt", [](V v, A a) { return less(operand(a), v); }},
     {"integer", [](V v, A) { return v.is_int(); }},
     {"iterable", [](V v, A) { return v.is_string() || v.is_list() || v.is_dict() || v.is_undefined(); }},
     {"le", [](V v, A a) { return !less(operand(a), v); }},
+    {"lessthan", [](V v, A a) { return less(v, operand(a)); }},
     {"lower", [](V v, A) { return to_lower(v.str()).bytes() == v.str().bytes(); }},
     {"lt", [](V v, A a) { return less(v, operand(a)); }},
     {"mapping", [](V v, A) { return v.is_dict(); }},
@@ -365,6 +455,7 @@ Value apply_filter(Interpreter& interpreter, const std::string& name, const Valu
 }
 
 bool apply_test(Interpreter& interpreter, const std::string& name, const Value& value, const Arguments& arguments) {
+  if (name == "test") return is_known(kTests, value);
   if (name == "in") return contains(interpreter, operand(arguments), value);
   if (name == "upper" || name == "lower") interpreter.charge(value.weight());
   if (!arguments.positional.empty()) interpreter.charge(std::min(value.weight(), arguments.positional[0].weight()));

@@ -3,8 +3,9 @@
 
 #include <algorithm>
 
-#include "tokenizer/jinja/interpreter.h"
+#include "tokenizer/jinja/format.h"
 #include "tokenizer/jinja/text_ops.h"
+#include "tokenizer/unicode.h"
 
 namespace owlet::jinja {
 namespace {
@@ -26,10 +27,93 @@ Value list_of(std::vector<MarkedText> parts) {
   return Value::list(std::vector<Value>(std::make_move_iterator(parts.begin()), std::make_move_iterator(parts.end())));
 }
 
+// Where `wanted` stands among the characters from `start` to `end`, first or last; −1 where it does not.
+int64_t find_in(const MarkedText& text, const Arguments& arguments, bool last) {
+  const std::string_view bytes = text.bytes(), wanted = text_argument(arguments, 0, "sub").bytes();
+  const auto n = static_cast<int64_t>(count_characters(bytes));
+  const auto place = [&](size_t argument, int64_t otherwise) {
+    const int64_t at = number_argument(arguments, argument, "", otherwise);
+    return std::clamp<int64_t>(at < 0 ? at + n : at, 0, n);
+  };
+  const auto byte_of = [&](int64_t character) {
+    size_t at = 0;
+    for (; character > 0; --character) at += unicode::code_point_at(bytes, at).length;
+    return at;
+  };
+  if (place(1, 0) > place(2, n)) return -1;
+  const size_t begin = byte_of(place(1, 0));
+  const std::string_view part = bytes.substr(begin, byte_of(place(2, n)) - begin);
+  const size_t found = last ? part.rfind(wanted) : part.find(wanted);
+  return found == std::string_view::npos ? -1 : static_cast<int64_t>(count_characters(bytes.substr(0, begin + found)));
+}
+
+Value found_in(const MarkedText& text, const Arguments& arguments, bool last) {
+  const int64_t place = find_in(text, arguments, last);
+  if (place < 0) throw Failure("substring not found");
+  return place;
+}
+
+// isalpha and its like: every character is one of them, and there is one.
+bool all_are(const MarkedText& text, int classes) {
+  const std::string& bytes = text.bytes();
+  for (size_t at = 0; at < bytes.size();) {
+    const unicode::Symbol symbol = unicode::symbol_at(bytes, at);
+    if (!symbol.is(classes)) return false;
+    at += symbol.length;
+  }
+  return !bytes.empty();
+}
+
+// isupper and islower: some letter, and none of the other case.
+bool has_case(const MarkedText& text, const MarkedText& in_case, const MarkedText& in_other) {
+  return text.bytes() == in_case.bytes() && text.bytes() != in_other.bytes();
+}
+
+Value pad_method(Interpreter& interpreter, const MarkedText& text, const Arguments& arguments, char align) {
+  const Value* fill = arguments.find(1, "fillchar");
+  if (fill && count_characters(fill->text().bytes()) != 1) throw Failure("The fill character must be exactly one character long");
+  return padded(interpreter, text, number_argument(arguments, 0, "width", 0), fill ? std::string_view(fill->text().bytes()) : " ", align);
+}
+
+Value zero_filled(Interpreter& interpreter, const MarkedText& text, const Arguments& arguments) {
+  const int64_t width = number_argument(arguments, 0, "width", 0);
+  if (text.bytes().empty() || (text.bytes()[0] != '-' && text.bytes()[0] != '+')) return padded(interpreter, text, width, "0", '>');
+  MarkedText out = text.substr(0, 1);
+  out.append(padded(interpreter, text.substr(1), width - 1, "0", '>'));
+  return out;
+}
+
+Value without_affix(const MarkedText& text, const Arguments& arguments, bool prefix) {
+  const std::string_view bytes = text.bytes(), affix = text_argument(arguments, 0, "affix").bytes();
+  if (!(prefix ? bytes.starts_with(affix) : bytes.ends_with(affix))) return text;
+  return prefix ? text.substr(affix.size()) : text.substr(0, bytes.size() - affix.size());
+}
+
+Value expanded_tabs(Interpreter& interpreter, const MarkedText& text, const Arguments& arguments) {
+  const int64_t size = std::clamp<int64_t>(number_argument(arguments, 0, "tabsize", 8), 0, 1024);
+  MarkedText out;
+  int64_t column = 0;
+  for (size_t at = 0; at < text.bytes().size();) {
+    const size_t length = unicode::code_point_at(text.bytes(), at).length;
+    const char c = text.bytes()[at];
+    const int64_t spaces = size == 0 ? 0 : size - column % size;
+    if (c == '\t') {
+      interpreter.charge(static_cast<size_t>(spaces));
+      out.append(std::string(static_cast<size_t>(spaces), ' '), true);
+    } else {
+      out.append(text.substr(at, length));
+    }
+    column = c == '\n' || c == '\r' ? 0 : column + (c == '\t' ? spaces : 1);
+    at += length;
+  }
+  return out;
+}
+
 // startswith and endswith take one text or several.
 bool matches_any(Interpreter& interpreter, const MarkedText& text, const Arguments& arguments, bool start) {
   if (arguments.positional.empty()) throw Failure("a string is needed as argument 1");
   const Value& wanted = arguments.positional[0];
+  if (arguments.positional.size() > 1) throw Failure("startswith and endswith look at the whole text here");
   for (const Value& part : wanted.is_list() ? elements_of(interpreter, wanted) : std::vector<Value>{wanted}) {
     if (!part.is_string()) throw Failure(fmt::format("a string is needed, not '{}'", part.type_name()));
     const std::string_view bytes = text.bytes(), affix = part.text().bytes();
@@ -57,11 +141,12 @@ Value split_method(const MarkedText& text, const Arguments& arguments, bool from
   return list_of(from_right ? split_from_right(text, by, limit) : split(text, &by, limit));
 }
 
-Value partition(const MarkedText& text, const Arguments& arguments) {
+Value partition(const MarkedText& text, const Arguments& arguments, bool from_right) {
   const MarkedText& by = text_argument(arguments, 0, "sep");
-  const size_t found = text.bytes().find(by.bytes());
-  if (found == std::string::npos) return list_of({text, {}, {}});
-  return list_of({text.substr(0, found), text.substr(found, by.bytes().size()), text.substr(found + by.bytes().size())});
+  if (by.bytes().empty()) throw Failure("empty separator");
+  const size_t found = from_right ? text.bytes().rfind(by.bytes()) : text.bytes().find(by.bytes());
+  if (found == std::string::npos) return from_right ? Value::tuple({MarkedText(), MarkedText(), text}) : Value::tuple({text, MarkedText(), MarkedText()});
+  return Value::tuple({text.substr(0, found), text.substr(found, by.bytes().size()), text.substr(found + by.bytes().size())});
 }
 
 using TextMethod = Value (*)(Interpreter&, const MarkedText&, const Arguments&);
@@ -70,22 +155,31 @@ using A = const Arguments&;
 using I = Interpreter;
 const std::pair<std::string_view, TextMethod> kTextMethods[] = {
     {"capitalize", [](I&, T t, A) -> Value { return capitalize(t); }},
+    {"casefold", [](I&, T t, A) -> Value { return to_lower(t); }},
+    {"center", [](I& i, T t, A a) { return pad_method(i, t, a, 'c'); }},
     {"count",
      [](I&, T t, A a) -> Value {
        const std::string_view wanted = text_argument(a, 0, "sub").bytes();
        return static_cast<int64_t>(wanted.empty() ? count_characters(t.bytes()) + 1 : split(t, &wanted, -1).size() - 1);
      }},
     {"endswith", [](I& i, T t, A a) -> Value { return matches_any(i, t, a, false); }},
-    {"find",
-     [](I&, T t, A a) -> Value {
-       const size_t found = t.bytes().find(text_argument(a, 0, "sub").bytes());
-       if (found == std::string::npos) return int64_t{-1};
-       return static_cast<int64_t>(count_characters(std::string_view(t.bytes()).substr(0, found)));
-     }},
+    {"expandtabs", [](I& i, T t, A a) { return expanded_tabs(i, t, a); }},
+    {"find", [](I&, T t, A a) -> Value { return find_in(t, a, false); }},
+    {"format", [](I& i, T t, A a) -> Value { return format_braces(i, t, a); }},
+    {"index", [](I&, T t, A a) { return found_in(t, a, false); }},
+    {"isalnum", [](I&, T t, A) -> Value { return all_are(t, unicode::kLetter | unicode::kNumber); }},
+    {"isalpha", [](I&, T t, A) -> Value { return all_are(t, unicode::kLetter); }},
+    {"isascii", [](I&, T t, A) -> Value { return std::all_of(t.bytes().begin(), t.bytes().end(), [](char c) { return !(c & 0x80); }); }},
+    {"isdecimal", [](I&, T t, A) -> Value { return all_are(t, unicode::kNumber); }},
     {"isdigit",
      [](I&, T t, A) -> Value {
        return !t.bytes().empty() && std::all_of(t.bytes().begin(), t.bytes().end(), [](char c) { return c >= '0' && c <= '9'; });
      }},
+    {"islower", [](I&, T t, A) -> Value { return has_case(t, to_lower(t), to_upper(t)); }},
+    {"isnumeric", [](I&, T t, A) -> Value { return all_are(t, unicode::kNumber); }},
+    {"isspace", [](I&, T t, A) -> Value { return all_are(t, unicode::kSpace); }},
+    {"istitle", [](I&, T t, A) -> Value { return has_case(t, title(t), to_lower(t)); }},
+    {"isupper", [](I&, T t, A) -> Value { return has_case(t, to_upper(t), to_lower(t)); }},
     {"join",
      [](I& i, T t, A a) -> Value {
        MarkedText out;
@@ -99,23 +193,32 @@ const std::pair<std::string_view, TextMethod> kTextMethods[] = {
        }
        return out;
      }},
+    {"ljust", [](I& i, T t, A a) { return pad_method(i, t, a, '<'); }},
     {"lower", [](I&, T t, A) -> Value { return to_lower(t); }},
     {"lstrip", [](I&, T t, A a) { return strip_method(t, a, true, false); }},
-    {"partition", [](I&, T t, A a) { return partition(t, a); }},
+    {"partition", [](I&, T t, A a) { return partition(t, a, false); }},
+    {"removeprefix", [](I&, T t, A a) { return without_affix(t, a, true); }},
+    {"removesuffix", [](I&, T t, A a) { return without_affix(t, a, false); }},
     {"replace",
      [](I& i, T t, A a) -> Value {
        const MarkedText &from = text_argument(a, 0, "old"), &to = text_argument(a, 1, "new");
        i.charge((t.bytes().size() + 1) * (to.bytes().size() + 1));
        return replace(t, from.bytes(), to, number_argument(a, 2, "count", -1));
      }},
+    {"rfind", [](I&, T t, A a) -> Value { return find_in(t, a, true); }},
+    {"rindex", [](I&, T t, A a) { return found_in(t, a, true); }},
+    {"rjust", [](I& i, T t, A a) { return pad_method(i, t, a, '>'); }},
+    {"rpartition", [](I&, T t, A a) { return partition(t, a, true); }},
     {"rsplit", [](I&, T t, A a) { return split_method(t, a, true); }},
     {"rstrip", [](I&, T t, A a) { return strip_method(t, a, false, true); }},
     {"split", [](I&, T t, A a) { return split_method(t, a, false); }},
-    {"splitlines", [](I&, T t, A) { return list_of(split_lines(t)); }},
+    {"splitlines", [](I&, T t, A a) { return list_of(split_lines(t, a.find(0, "keepends") && a.find(0, "keepends")->truthy())); }},
     {"startswith", [](I& i, T t, A a) -> Value { return matches_any(i, t, a, true); }},
     {"strip", [](I&, T t, A a) { return strip_method(t, a, true, true); }},
+    {"swapcase", [](I&, T t, A) -> Value { return swap_case(t); }},
     {"title", [](I&, T t, A) -> Value { return title(t); }},
     {"upper", [](I&, T t, A) -> Value { return to_upper(t); }},
+    {"zfill", [](I& i, T t, A a) { return zero_filled(i, t, a); }},
 };
 
 Value dict_method(Interpreter& interpreter, const Value& object, const std::string& name) {
@@ -129,7 +232,7 @@ Value dict_method(Interpreter& interpreter, const Value& object, const std::stri
     return bind([name](const Dict& dict, Arguments&) {
       std::vector<Value> out;
       for (const auto& [key, value] : dict.entries) {
-        out.push_back(name == "items" ? Value::list({key, value}) : name == "keys" ? key : value);
+        out.push_back(name == "items" ? Value::tuple({key, value}) : name == "keys" ? key : value);
       }
       return Value::list(std::move(out));
     });
@@ -143,7 +246,24 @@ Value dict_method(Interpreter& interpreter, const Value& object, const std::stri
       return otherwise ? *otherwise : Value(Value::None{});
     });
   }
+  if (name == "copy") return bind([object](const Dict&, Arguments&) { return object; });
   return {};
+}
+
+Value list_method(Interpreter& interpreter, const Value& object, const std::string& name) {
+  if (name == "copy") return Value::function(name, [object](Arguments&) { return object; });
+  if (name != "count" && name != "index") return {};
+  return Value::function(name, [&interpreter, object, counts = name == "count"](Arguments& arguments) -> Value {
+    const Value* wanted = arguments.find(0, "value");
+    if (!wanted) throw Failure("a value to look for is needed");
+    const std::vector<Value>& items = object.as_list().items;
+    interpreter.charge(items.size() * sizeof(Value) + std::min(object.weight(), items.size() * wanted->weight()));
+    const auto is_it = [&](const Value& item) { return equal(item, *wanted); };
+    if (counts) return static_cast<int64_t>(std::count_if(items.begin(), items.end(), is_it));
+    const auto found = std::find_if(items.begin(), items.end(), is_it);
+    if (found == items.end()) throw Failure(fmt::format("{} is not in list", wanted->brief()));
+    return static_cast<int64_t>(found - items.begin());
+  });
 }
 
 // What the sandbox forbids: templates change nothing that they were given.
@@ -173,6 +293,11 @@ Value range(Interpreter& interpreter, Arguments& arguments) {
 
 Value new_namespace(Arguments& arguments) {
   Value value = Value::new_namespace();
+  if (!arguments.positional.empty() && arguments.positional[0].is_dict()) {
+    for (const auto& [key, member] : arguments.positional[0].as_dict().entries) {
+      if (key.is_string()) value.as_namespace().members.emplace_back(key.text().bytes(), member);
+    }
+  }
   for (auto& [name, member] : arguments.named) {
     if (member.is_namespace()) throw Failure("a namespace cannot be part of another value");
     value.as_namespace().members.emplace_back(name, member);
@@ -184,6 +309,15 @@ Value new_dict(Arguments& arguments) {
   std::vector<std::pair<Value, Value>> entries;
   for (auto& [name, value] : arguments.named) entries.emplace_back(Value::trusted(name), value);
   return Value::dict(std::move(entries));
+}
+
+// joiner(separator): nothing at its first call, the separator at every other.
+Value joiner(const Arguments& arguments) {
+  const Value* given = arguments.find(0, "sep");
+  const MarkedText separator = given ? given->str() : MarkedText(", ", true);
+  return Value::function("joiner", [separator, used = std::make_shared<bool>(false)](Arguments&) -> Value {
+    return std::exchange(*used, true) ? separator : MarkedText();
+  });
 }
 
 Value strftime_now(const std::tm& now, Arguments& arguments) {
@@ -210,7 +344,7 @@ Value bound_method(Interpreter& interpreter, const Value& object, const std::str
     }
   } else if (object.is_list() || object.is_dict()) {
     refuse_change(object, name);
-    if (object.is_dict()) return dict_method(interpreter, object, name);
+    return object.is_dict() ? dict_method(interpreter, object, name) : list_method(interpreter, object, name);
   }
   return {};
 }
@@ -224,6 +358,7 @@ Value global_function(Interpreter& interpreter, const std::string& name) {
   }
   if (name == "range") return Value::function(name, [&](Arguments& arguments) { return range(interpreter, arguments); });
   if (name == "namespace") return Value::function(name, new_namespace);
+  if (name == "joiner") return Value::function(name, joiner);
   if (name == "dict") return Value::function(name, new_dict);
   if (name == "strftime_now") {
     return Value::function(name, [&](Arguments& arguments) { return strftime_now(interpreter.now(), arguments); });

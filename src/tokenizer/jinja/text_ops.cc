@@ -90,13 +90,14 @@ std::vector<MarkedText> split_from_right(const MarkedText& text, std::string_vie
   return parts;
 }
 
-std::vector<MarkedText> split_lines(const MarkedText& text) {
+std::vector<MarkedText> split_lines(const MarkedText& text, bool keep_ends) {
   std::vector<MarkedText> lines;
   const std::string& bytes = text.bytes();
   for (size_t at = 0; at < bytes.size();) {
     const size_t end = std::min(bytes.find_first_of("\r\n", at), bytes.size());
-    lines.push_back(text.substr(at, end - at));
-    at = end + (bytes.compare(end, 2, "\r\n") == 0 ? 2 : 1);
+    const size_t next = std::min(end + (bytes.compare(end, 2, "\r\n") == 0 ? 2 : 1), bytes.size());
+    lines.push_back(text.substr(at, (keep_ends ? next : end) - at));
+    at = next;
   }
   return lines;
 }
@@ -133,13 +134,25 @@ MarkedText title(const MarkedText& text) {
   });
 }
 
+MarkedText title_of_words(const MarkedText& text) {
+  bool inside = false;
+  return map_bytes(text, [&](char c) {
+    const char result = inside ? lower(c) : upper(c);
+    inside = std::string_view("-({[< \t\n\r\f\v").find(c) == std::string_view::npos;
+    return result;
+  });
+}
+
+MarkedText swap_case(const MarkedText& text) {
+  return map_bytes(text, [](char c) { return upper(c) == c ? lower(c) : upper(c); });
+}
+
 MarkedText capitalize(const MarkedText& text) {
   bool first = true;
   return map_bytes(text, [&](char c) { return std::exchange(first, false) ? upper(c) : lower(c); });
 }
 
-MarkedText indent(const MarkedText& text, int64_t width, bool first, bool blank) {
-  const MarkedText margin(std::string(static_cast<size_t>(std::clamp<int64_t>(width, 0, 1024)), ' '), true);
+MarkedText indent(const MarkedText& text, const MarkedText& margin, bool first, bool blank) {
   MarkedText out;
   const std::string_view newline = "\n";
   const std::vector<MarkedText> lines = split(text, &newline, -1);
