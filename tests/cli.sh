@@ -118,7 +118,7 @@ done
 serve() {  # serve ARGUMENTS…: a server on a free port, at $url
   "$owlet" serve --port 0 "$@" >serve.log 2>&1 &
   server=$!
-  for _ in $(seq 100); do grep -q http:// serve.log && break; sleep 0.1; done
+  for _ in $(seq 600); do grep -q http:// serve.log && break; kill -0 $server 2>/dev/null || { cat serve.log; break; }; sleep 0.1; done
   url=$(grep -oE 'http://127[^ ]+' serve.log | head -n 1)
 }
 stop_server() { kill -TERM $server && wait $server; server=""; }
@@ -146,9 +146,9 @@ ask() {  # ask [MODEL]
   curl -s "$url/v1/chat/completions" -H 'content-type: application/json' \
     -d "{\"model\":\"${1:-}\",\"messages\":[{\"role\":\"user\",\"content\":\"What does the owl say?\"}],\"temperature\":0}" | grep -o '"content":"[^"]*"'
 }
-serve -m q8.gguf && q8_alone=$(ask) && stop_server
-serve -m $first && first_alone=$(ask) && stop_server
-serve -m $first --adapter adapters/step-00000020:8 && adapted_alone=$(ask) && stop_server
+serve -m q8.gguf; q8_alone=$(ask); stop_server
+serve -m $first; first_alone=$(ask); stop_server
+serve -m $first --adapter adapters/step-00000020:8; adapted_alone=$(ask); stop_server
 check "the adapter changes the answer" test -n "$adapted_alone" -a "$adapted_alone" != "$first_alone"
 several="q8.gguf base=$first --adapter base:owl=adapters/step-00000020:8"
 check "estimate of all" contains "2 models" "$owlet" serve $several --estimate
