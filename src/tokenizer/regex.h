@@ -1,6 +1,7 @@
 // Regular expressions of tokenizer.json, written for Oniguruma, run by PCRE2 or by a browser (regex_engine.h): Unicode classes, bounded work.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -42,7 +43,7 @@ class Regex {
   std::shared_ptr<const void> code_;
 };
 
-// The text with every match replaced by `content`.
-std::string replace_all(const Regex& regex, std::string_view text, std::string_view content);
+// The text with every match replaced by `content`; `seen` hears of each.
+std::string replace_all(const Regex& regex, std::string_view text, std::string_view content, const std::function<void(RegexMatch)>& seen = {});
 
 }  // namespace owlet

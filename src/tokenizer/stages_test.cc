@@ -23,7 +23,7 @@ using Strings = std::vector<std::string>;
 std::string normalized(const char* json, std::string_view text) {
   const auto normalizer = read_normalizer(parse_json(json).value());
   if (!normalizer.ok()) return "[" + normalizer.error().message + "]";
-  return *normalizer ? (*normalizer)(text) : std::string(text);
+  return normalize(*normalizer, text);
 }
 
 TEST(Normalizers, EachKind) {
@@ -53,7 +53,7 @@ Strings pieces(const char* json, std::string_view text) {
   const auto pre = PreTokenizer::read(parse_json(json).value());
   if (!pre.ok()) return {"[" + pre.error().message + "]"};
   Pieces list;
-  list.list.push_back({text, true});
+  list.list.push_back({text, 1});
   pre->cut(list);
   Strings out;
   for (const auto& piece : list.list) out.emplace_back(piece.text);

@@ -219,8 +219,6 @@ def make(rng):
         model = unigram(rng) if kind == "Unigram" else words(rng, kind)
     vocab = model["vocab"] if isinstance(model["vocab"], dict) else {entry[0]: i for i, entry in enumerate(model["vocab"])}
     normalizer = sequence(rng, one_normalizer, "normalizers")
-    if "Replace" in json.dumps(normalizer):
-        pre_tokenizer = json.loads(json.dumps(pre_tokenizer).replace('"first"', '"always"'))
     spells_bytes = "ByteLevel" in json.dumps(pre_tokenizer)
     return {"version": "1.0", "truncation": None, "padding": None, "added_tokens": added_tokens(rng, vocab, spells_bytes),
             "normalizer": normalizer, "pre_tokenizer": pre_tokenizer, "post_processor": post_processor(rng, vocab),
