@@ -22,12 +22,15 @@ bool is_control(uint32_t c) {
   return c != '\t' && c != '\n' && c != '\r' && unicode::is_control_of_unicode_8(c);
 }
 
-// A normalizer that changes characters without regard to those before them: what the first become is what they become alone.
+// A normalizer that changes characters without regard to those before them: what the first become is what they become alone, and what
+// the accents behind them become with them.
 template <typename Change>
 Normalizer character_wise(Change change) {
   return [change](std::string_view text, size_t& first) {
+    std::string out = change(text);
     first = change(text.substr(0, first)).size();
-    return change(text);
+    while (first < out.size() && (out[first] & 0xc0) == 0x80) ++first;  // to the end of a character
+    return out;
   };
 }
 

@@ -112,8 +112,9 @@ class Translator {
     if (two.starts_with('$')) return "(?![^\\n])";
     if (two != "\\b" && two != "\\B") return {};
     const std::string word = "[" + word_members(false) + "]";
-    const auto sides = [&](const char* before, const char* after) { return std::string("(?<").append(before).append(word).append(")(?").append(after).append(word).append(")"); };
-    return two == "\\b" ? "(?:" + sides("=", "!") + "|" + sides("!", "=") + ")" : "(?:" + sides("=", "=") + "|" + sides("!", "!") + ")";
+    const std::string is = "=" + word + ")", is_not = "!" + word + ")";
+    if (two == "\\b") return "(?:(?<" + is + "(?" + is_not + "|(?<" + is_not + "(?" + is + ")";
+    return "(?:(?<" + is + "(?" + is + "|(?<" + is_not + "(?" + is_not + ")";
   }
 
   // One character or what a backslash says.
