@@ -118,7 +118,17 @@ Result<Normalizer> precompiled(const Json& node) {
   OWLET_ASSIGN(const std::string text, get_string(node, "precompiled_charsmap"));
   OWLET_ASSIGN(const std::string bytes, decode_base64(text));
   OWLET_ASSIGN(CharsMap map, CharsMap::parse(bytes));
-  return character_wise([map = std::make_shared<const CharsMap>(std::move(map))](std::string_view given) { return map->apply(given); });
+  const auto change = [map = std::make_shared<const CharsMap>(std::move(map))](std::string_view given) { return map->apply(given); };
+  return Normalizer([change, all = character_wise(change)](std::string_view text, size_t& first) {
+    const bool begins = first > 0;
+    std::string out = all(text, first);
+    // Where it drops the first characters, one behind them takes their place.
+    for (size_t at = 0, n = 0; begins && first == 0 && at < text.size(); at += n) {
+      n = unicode::code_point_at(text, at).length;
+      first = change(text.substr(at, n)).size();
+    }
+    return out;
+  });
 }
 
 }  // namespace

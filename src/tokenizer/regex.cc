@@ -226,6 +226,7 @@ Regex::Walk::Walk(const Regex& regex, std::string_view text) : regex_(&regex), t
     i += c.length;
   }
   if (!clean_.empty()) text_ = clean_;
+  if (text_.empty()) at_ = 1;
   search_ = regex_engine::search(regex.code_.get(), text_);
 }
 

@@ -23,7 +23,7 @@ class Regex {
   static Result<Regex> literal(std::string_view text);
 
   using Match = RegexMatch;
-  // A walk over the matches of one text, in order, none overlapping. Bytes that are not UTF-8 count as one control
+  // A walk over the matches of one text, in order, none overlapping; an empty text has none. Bytes that are not UTF-8 count as one control
   // character each. A search that costs too much ends the walk: what is left counts as unmatched.
   class Walk {
    public:

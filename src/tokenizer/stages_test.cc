@@ -5,6 +5,7 @@
 #include <chrono>
 
 #include "core/file.h"
+#include "tokenizer/charsmap.h"
 #include "tokenizer/decoders.h"
 #include "tokenizer/normalizers.h"
 #include "tokenizer/post_processor.h"
@@ -98,6 +99,15 @@ TEST(PreTokenizers, MetaspaceFindsWhatStemsFromTheFirstCharacter) {
   EXPECT_THAT(cut("中a", R"({"type":"BertNormalizer"})"), ElementsAre("_", "_中", "_", "a"));
   EXPECT_THAT(cut("a\u0301b", R"({"type":"Sequence","normalizers":[{"type":"NFC"},{"type":"ByteLevel"}]})"), ElementsAre("_Ã", "_¡", "b"));
   EXPECT_THAT(cut("a\u0301b", R"({"type":"Sequence","normalizers":[{"type":"Prepend","prepend":"x"},{"type":"NFC"}]})"), ElementsAre("_x", "_á", "b"));
+  // A map that drops U+0001 and makes "yz" of "x": a trie of two units for each, then their texts.
+  std::string map("\0\4\0\0", 4);
+  for (uint32_t i = 0; i < 256; ++i) {
+    const uint32_t unit = i == 0 ? 2 << 10 : i == 3 ? 4 << 10 | 0x101 : i == 7 ? 1u << 31 : i == 122 ? 128 << 10 | 0x178 : i == 250 ? 1u << 31 | 1 : 0;
+    for (int shift = 0; shift < 32; shift += 8) map += static_cast<char>(unit >> shift & 255);
+  }
+  const std::string precompiled = dump_json(Json{{"type", "Precompiled"}, {"precompiled_charsmap", encode_base64(map + std::string("\0yz\0", 4))}});
+  EXPECT_THAT(cut("xab", precompiled.c_str()), ElementsAre("_y", "_z", "a", "b"));
+  EXPECT_THAT(cut("\x01xa", precompiled.c_str()), ElementsAre("_y", "_z", "a"));
   const auto replaced = [&](std::string_view text, const char* pattern, const char* content) {
     return cut(text, dump_json(Json{{"type", "Replace"}, {"pattern", {{"Regex", pattern}}}, {"content", content}}).c_str());
   };
@@ -151,6 +161,7 @@ TEST(PreTokenizers, PatternsMeanWhatTheyMeantToOniguruma) {
     return normalized(dump_json(Json{{"type", "Replace"}, {"pattern", {{"Regex", pattern}}}, {"content", "|"}}).c_str(), text);
   };
   EXPECT_EQ(marked("^a|b$", "ab\nab\ncab"), "||\n||\nca|");
+  EXPECT_EQ(marked("^|$", ""), "");
   EXPECT_EQ(marked("^|$", "a\nb\r\nc\n"), "|a|\n|b\r|\n|c|\n|");
   EXPECT_EQ(marked("\\b", "a\u0301b ½-a"), "|a\u0301b| |½|-|a|");
   EXPECT_EQ(marked("\\B", "ab --"), "a|b |-|-|");
