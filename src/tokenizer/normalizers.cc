@@ -1,5 +1,7 @@
 #include "tokenizer/normalizers.h"
 
+#include <algorithm>
+
 #include "tokenizer/byte_alphabet.h"
 #include "tokenizer/charsmap.h"
 #include "tokenizer/normal_forms.h"
@@ -20,10 +22,23 @@ bool is_control(uint32_t c) {
   return c != '\t' && c != '\n' && c != '\r' && unicode::is_control_of_unicode_8(c);
 }
 
-std::string strip(std::string_view text, bool left, bool right) {
+// A normalizer that changes characters without regard to those before them: what the first become is what they become alone, and what
+// the accents behind them become with them.
+template <typename Change>
+Normalizer character_wise(Change change) {
+  return [change](std::string_view text, size_t& first) {
+    std::string out = change(text);
+    first = change(text.substr(0, first)).size();
+    while (first < out.size() && (out[first] & 0xc0) == 0x80) ++first;  // to the end of a character
+    return out;
+  };
+}
+
+std::string strip(std::string_view text, size_t& first, bool left, bool right) {
   size_t begin = 0, end = text.size();
   while (left && begin < end && unicode::symbol_at(text, begin).is(unicode::kSpace)) begin += unicode::symbol_at(text, begin).length;
   while (right && end > begin && unicode::symbol_before(text, end).is(unicode::kSpace)) end -= unicode::symbol_before(text, end).length;
+  first -= std::min(first, begin);
   return std::string(text.substr(begin, end - begin));
 }
 
@@ -57,7 +72,7 @@ bool is_chinese(uint32_t c) {
 Normalizer bert(const Json& node) {
   const bool clean = flag(node, "clean_text", true), chinese = flag(node, "handle_chinese_chars", true);
   const bool lower = flag(node, "lowercase", true), accents = flag(node, "strip_accents", lower);
-  return [=](std::string_view given) {
+  return character_wise([=](std::string_view given) {
     std::string text = unicode::map_characters(given, [&](uint32_t c, std::string& out) {
       if (clean && (c == 0 || c == 0xfffd || is_control(c))) return;
       if (clean && is_space(c)) return out.push_back(' ');
@@ -67,7 +82,7 @@ Normalizer bert(const Json& node) {
     });
     if (accents) text = drop(unicode::normal_form(text, Form::kNfd), unicode::is_mark_of_unicode_8);
     return lower ? unicode::lower_case(text) : text;
-  };
+  });
 }
 
 Result<Normalizer> sequence(const Json& node, int depth) {
@@ -79,9 +94,9 @@ Result<Normalizer> sequence(const Json& node, int depth) {
     if (next) steps.push_back(std::move(next));
   }
   if (steps.empty()) return Normalizer();
-  return Normalizer([steps](std::string_view given) {
+  return Normalizer([steps](std::string_view given, size_t& first) {
     std::string text(given);
-    for (const Normalizer& step : steps) text = step(text);
+    for (const Normalizer& step : steps) text = step(text, first);
     return text;
   });
 }
@@ -89,17 +104,39 @@ Result<Normalizer> sequence(const Json& node, int depth) {
 Result<Normalizer> replace(const Json& node) {
   OWLET_ASSIGN(std::string content, get_string(node, "content"));
   OWLET_ASSIGN(Regex regex, read_pattern(member(node, "pattern")));
-  return Normalizer([regex, content](std::string_view text) { return replace_all(regex, text, content); });
+  return Normalizer([regex, content](std::string_view text, size_t& first) {
+    const size_t given = first;
+    return replace_all(regex, text, content, [&](Regex::Match match) {
+      if (given == 0 || match.begin > given) return;
+      first -= std::min(match.end, given) - match.begin;
+      if (match.end <= given) first += content.size();  // it stems from the last character that was matched, or the one before nothing
+    });
+  });
 }
 
 Result<Normalizer> precompiled(const Json& node) {
   OWLET_ASSIGN(const std::string text, get_string(node, "precompiled_charsmap"));
   OWLET_ASSIGN(const std::string bytes, decode_base64(text));
   OWLET_ASSIGN(CharsMap map, CharsMap::parse(bytes));
-  return Normalizer([map = std::make_shared<const CharsMap>(std::move(map))](std::string_view given) { return map->apply(given); });
+  const auto change = [map = std::make_shared<const CharsMap>(std::move(map))](std::string_view given) { return map->apply(given); };
+  return Normalizer([change, all = character_wise(change)](std::string_view text, size_t& first) {
+    const bool begins = first > 0;
+    std::string out = all(text, first);
+    // Where it drops the first characters, one behind them takes their place.
+    for (size_t at = 0, n = 0; begins && first == 0 && at < text.size(); at += n) {
+      n = unicode::code_point_at(text, at).length;
+      first = change(text.substr(at, n)).size();
+    }
+    return out;
+  });
 }
 
 }  // namespace
+
+std::string normalize(const Normalizer& normalizer, std::string_view text) {
+  size_t first = 0;
+  return normalizer ? normalizer(text, first) : std::string(text);
+}
 
 Result<Regex> read_pattern(const Json& node) {
   if (const Json& text = member(node, "String"); text.is_string()) return Regex::literal(text.get_ref<const std::string&>());
@@ -112,23 +149,26 @@ Result<Normalizer> read_normalizer(const Json& node, int depth) {
   if (type == "none") return Normalizer();
   for (const auto& [name, form] : {std::pair("NFC", Form::kNfc), std::pair("NFD", Form::kNfd), std::pair("NFKC", Form::kNfkc),
                                    std::pair("NFKD", Form::kNfkd)}) {
-    if (type == name) return Normalizer([form = form](std::string_view text) { return unicode::normal_form(text, form); });
+    if (type == name) return character_wise([form = form](std::string_view text) { return unicode::normal_form(text, form); });
   }
   if (type == "Sequence") return sequence(node, depth);
   if (type == "Replace") return replace(node);
   if (type == "Precompiled") return precompiled(node);
   if (type == "BertNormalizer") return bert(node);
-  if (type == "Lowercase") return Normalizer(unicode::lower_case);
-  if (type == "ByteLevel") return Normalizer(to_printable);
-  if (type == "Nmt") return Normalizer([](std::string_view text) { return unicode::map_characters(text, nmt); });
-  if (type == "StripAccents") return Normalizer([](std::string_view text) { return drop(text, is_mark); });
+  if (type == "Lowercase") return character_wise(unicode::lower_case);
+  if (type == "ByteLevel") return character_wise(to_printable);
+  if (type == "Nmt") return character_wise([](std::string_view text) { return unicode::map_characters(text, nmt); });
+  if (type == "StripAccents") return character_wise([](std::string_view text) { return drop(text, is_mark); });
   if (type == "Strip") {
     const bool left = flag(node, "strip_left", true), right = flag(node, "strip_right", true);
-    return Normalizer([=](std::string_view text) { return strip(text, left, right); });
+    return Normalizer([=](std::string_view text, size_t& first) { return strip(text, first, left, right); });
   }
   if (type == "Prepend") {
     OWLET_ASSIGN(const std::string prefix, get_string(node, "prepend"));
-    return Normalizer([prefix](std::string_view text) { return text.empty() ? std::string() : prefix + std::string(text); });
+    return Normalizer([prefix](std::string_view text, size_t& first) {
+      if (first > 0) first += prefix.size();
+      return text.empty() ? std::string() : prefix + std::string(text);
+    });
   }
   return unsupported_stage("normalizer", type);
 }

@@ -99,7 +99,7 @@ void split(Pieces& pieces, const Matcher& matcher, Behavior behavior, bool inver
     for (Segment& segment : segments) segment.is_match = segment.is_match != invert;
     join(segments, behavior);
     for (const Segment& s : segments) {
-      if (s.begin < s.end) out.push_back({piece.text.substr(s.begin, s.end - s.begin), piece.at_start && s.begin == 0});
+      if (s.begin < s.end) out.push_back(piece.part(s.begin, s.end));
     }
   });
 }
@@ -125,6 +125,18 @@ void match_words(std::string_view text, std::vector<Segment>& segments) {
   }
 }
 
+// Puts `prefix` before a piece whose text is owned by others; it stems from what the piece's first character stems from.
+void prepend(Pieces& pieces, Piece& piece, std::string_view prefix) {
+  if (piece.first > 0) piece.first += prefix.size();
+  piece.text = pieces.made.emplace_back(prefix).append(piece.text);
+}
+
+// Changes a piece byte by byte.
+void change_bytes(Pieces& pieces, Piece& piece, const std::function<std::string(std::string_view)>& change) {
+  piece.first = change(piece.text.substr(0, piece.first)).size();
+  piece.text = pieces.made.emplace_back(change(piece.text));
+}
+
 // Spaces become the visible replacement, one is put before, and words begin with it.
 Status add_metaspace(const Json& node, std::vector<std::function<void(Pieces&)>>& steps) {
   const std::string replacement = text_or(node, "replacement", "\xe2\x96\x81");
@@ -134,13 +146,16 @@ Status add_metaspace(const Json& node, std::vector<std::function<void(Pieces&)>>
   const bool old_prefix = flag(node, "add_prefix_space", true);
   const std::string scheme = text_or(node, "prepend_scheme", old_prefix ? "always" : "never");
   if (scheme != "always" && scheme != "never" && scheme != "first") return unsupported_stage("prepend_scheme of Metaspace", scheme);
+  const auto respell = [replacement](std::string_view given) {
+    std::string text;
+    for (const char c : given) c == ' ' ? static_cast<void>(text += replacement) : text.push_back(c);
+    return text;
+  };
   steps.push_back([=](Pieces& pieces) {
     for (Piece& piece : pieces.list) {
-      std::string text;
-      for (const char c : piece.text) c == ' ' ? static_cast<void>(text += replacement) : text.push_back(c);
-      const bool prepend = scheme == "always" || (scheme == "first" && piece.at_start);
-      if (prepend && !text.starts_with(replacement)) text.insert(0, replacement);
-      piece.text = pieces.made.emplace_back(std::move(text));
+      change_bytes(pieces, piece, respell);
+      const bool prefixed = scheme == "always" || (scheme == "first" && piece.first > 0);
+      if (prefixed && !piece.text.starts_with(replacement)) prepend(pieces, piece, replacement);
     }
   });
   if (!flag(node, "split", true)) return {};
@@ -163,7 +178,7 @@ void PreTokenizer::add_splitter(PieceEnd piece_end) {
     for_each_piece(pieces, [&](const Piece& piece, std::vector<Piece>& out) {
       for (size_t at = 0; at < piece.text.size();) {
         const size_t end = piece_end(piece.text, at);
-        out.push_back({piece.text.substr(at, end - at), piece.at_start && at == 0});
+        out.push_back(piece.part(at, end));
         at = end;
       }
     });
@@ -175,7 +190,7 @@ void PreTokenizer::add_byte_level(const Json& node, bool last) {
     prefix_space_ = steps_.empty();
     steps_.push_back([](Pieces& pieces) {
       for (Piece& piece : pieces.list) {
-        if (!piece.text.starts_with(' ')) piece.text = pieces.made.emplace_back(" " + std::string(piece.text));
+        if (!piece.text.starts_with(' ')) prepend(pieces, piece, " ");
       }
     });
   }
@@ -183,7 +198,7 @@ void PreTokenizer::add_byte_level(const Json& node, bool last) {
   spells_bytes_ = last;
   if (last) return;
   steps_.push_back([](Pieces& pieces) {
-    for (Piece& piece : pieces.list) piece.text = pieces.made.emplace_back(to_printable(piece.text));
+    for (Piece& piece : pieces.list) change_bytes(pieces, piece, to_printable);
   });
 }
 

@@ -1,6 +1,7 @@
 // Pre-tokenizers: they cut text into pieces that no token crosses (tokenizer.json's "pre_tokenizer").
 #pragma once
 
+#include <algorithm>
 #include <deque>
 #include <functional>
 #include <string>
@@ -16,7 +17,9 @@ namespace owlet {
 struct Pieces {
   struct Piece {
     std::string_view text;
-    bool at_start;  // of the whole text
+    size_t first;  // so many of its bytes stem from the first character of the whole text (normalizers.h)
+
+    Piece part(size_t begin, size_t end) const { return {text.substr(begin, end - begin), begin < first ? std::min(first, end) - begin : 0}; }
   };
   std::vector<Piece> list;
   std::deque<std::string> made;

@@ -55,7 +55,8 @@ constexpr std::string_view kSpaces = "\\x09-\\x0d\\x20\\x85\\xa0\\x{1680}\\x{200
 std::string category(std::string_view name) { return fmt::format("\\p{{{}}}{}", name, later_members(name)); }
 
 // From Oniguruma's words to PCRE2's, where they differ: classes in classes, [a[bc]] and [a&&[^b]] (a union is written out, an
-// intersection becomes a look-ahead); \w holds accents; \h is a hexadecimal digit; x{2,3}+ is (?:x{2,3})+, not possessive.
+// intersection becomes a look-ahead); ^ and $ stand at the ends of every line; \w holds accents and all letters that are symbols, and
+// outside of classes the five numbers of Latin-1 that are no digits; \h is a hexadecimal digit; x{2,3}+ is (?:x{2,3})+, not possessive.
 class Translator {
  public:
   explicit Translator(std::string_view pattern) : pattern_(pattern) {}
@@ -99,16 +100,34 @@ class Translator {
     at_ = end + (plus ? 1 : 0);
   }
 
+  static std::string word_members(bool in_class) {
+    std::string members = category("L") + category("M") + category("Nd") + category("Nl") + category("Pc");
+    members += "\\x{24b6}-\\x{24e9}\\x{1f130}-\\x{1f149}\\x{1f150}-\\x{1f169}\\x{1f170}-\\x{1f189}";
+    return in_class ? members : members + "\\xb2\\xb3\\xb9\\xbc-\\xbe";
+  }
+
+  // What stands between characters, as what must and must not be on its sides: no place behind the last line's end begins a line.
+  static std::string edge_of(std::string_view two) {
+    if (two.starts_with('^')) return "(?<![^\\n])(?=\\n|[^\\n])";
+    if (two.starts_with('$')) return "(?![^\\n])";
+    if (two != "\\b" && two != "\\B") return {};
+    const std::string word = "[" + word_members(false) + "]";
+    const std::string is = "=" + word + ")", is_not = "!" + word + ")";
+    if (two == "\\b") return "(?:(?<" + is + "(?" + is_not + "|(?<" + is_not + "(?" + is + ")";
+    return "(?:(?<" + is + "(?" + is + "|(?<" + is_not + "(?" + is_not + ")";
+  }
+
   // One character or what a backslash says.
   void take(std::string& out, bool in_class) {
     const std::string_view two = pattern_.substr(at_, 2);
     size_t n = two[0] == '\\' && two.size() == 2 ? 2 : 1;
-    if (two == "\\s" || (two == "\\S" && !in_class)) {
+    if (const std::string edge = in_class ? "" : edge_of(two); !edge.empty()) {
+      out += edge;
+    } else if (two == "\\s" || (two == "\\S" && !in_class)) {
       const std::string open = in_class ? "" : two == "\\S" ? "[^" : "[";
       out.append(open).append(kSpaces).append(in_class ? "" : "]");
     } else if (two == "\\h" || two == "\\d" || two == "\\w" || (two == "\\W" && !in_class)) {
-      const std::string word = category("L") + category("M") + category("Nd") + category("Nl") + category("Pc");
-      const std::string members = two == "\\h" ? "0-9a-fA-F" : two == "\\d" ? category("Nd") : word;
+      const std::string members = two == "\\h" ? "0-9a-fA-F" : two == "\\d" ? category("Nd") : word_members(in_class);
       out += in_class ? members : (two == "\\W" ? "[^" : "[") + members + "]";
     } else if ((two == "\\p" || two == "\\P") && pattern_.substr(at_ + 2, 1) == "{" && pattern_.find('}', at_) != std::string_view::npos) {
       n = pattern_.find('}', at_) + 1 - at_;
@@ -207,6 +226,7 @@ Regex::Walk::Walk(const Regex& regex, std::string_view text) : regex_(&regex), t
     i += c.length;
   }
   if (!clean_.empty()) text_ = clean_;
+  if (text_.empty()) at_ = 1;
   search_ = regex_engine::search(regex.code_.get(), text_);
 }
 
@@ -228,13 +248,14 @@ bool Regex::Walk::next(Match& match) {
   return false;
 }
 
-std::string replace_all(const Regex& regex, std::string_view text, std::string_view content) {
+std::string replace_all(const Regex& regex, std::string_view text, std::string_view content, const std::function<void(RegexMatch)>& seen) {
   std::string out;
   size_t done = 0;
   Regex::Match match{};
   for (Regex::Walk walk(regex, text); walk.next(match);) {
     out.append(text.substr(done, match.begin - done)).append(content);
     done = match.end;
+    if (seen) seen(match);
   }
   return out.append(text.substr(done));
 }

@@ -1,6 +1,7 @@
 // Regular expressions of tokenizer.json, written for Oniguruma, run by PCRE2 or by a browser (regex_engine.h): Unicode classes, bounded work.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -22,7 +23,7 @@ class Regex {
   static Result<Regex> literal(std::string_view text);
 
   using Match = RegexMatch;
-  // A walk over the matches of one text, in order, none overlapping. Bytes that are not UTF-8 count as one control
+  // A walk over the matches of one text, in order, none overlapping; an empty text has none. Bytes that are not UTF-8 count as one control
   // character each. A search that costs too much ends the walk: what is left counts as unmatched.
   class Walk {
    public:
@@ -42,7 +43,7 @@ class Regex {
   std::shared_ptr<const void> code_;
 };
 
-// The text with every match replaced by `content`.
-std::string replace_all(const Regex& regex, std::string_view text, std::string_view content);
+// The text with every match replaced by `content`; `seen` hears of each.
+std::string replace_all(const Regex& regex, std::string_view text, std::string_view content, const std::function<void(RegexMatch)>& seen = {});
 
 }  // namespace owlet

@@ -5,6 +5,7 @@
 #include <chrono>
 
 #include "core/file.h"
+#include "tokenizer/charsmap.h"
 #include "tokenizer/decoders.h"
 #include "tokenizer/normalizers.h"
 #include "tokenizer/post_processor.h"
@@ -23,7 +24,7 @@ using Strings = std::vector<std::string>;
 std::string normalized(const char* json, std::string_view text) {
   const auto normalizer = read_normalizer(parse_json(json).value());
   if (!normalizer.ok()) return "[" + normalizer.error().message + "]";
-  return *normalizer ? (*normalizer)(text) : std::string(text);
+  return normalize(*normalizer, text);
 }
 
 TEST(Normalizers, EachKind) {
@@ -49,11 +50,14 @@ TEST(Normalizers, EachKind) {
   EXPECT_EQ(normalized(R"({"type":"NFC"})", "e\u0301\xff\u0301"), "é\xff\u0301");
 }
 
-Strings pieces(const char* json, std::string_view text) {
+Strings pieces(const char* json, std::string_view text, const char* normalizer = "null") {
   const auto pre = PreTokenizer::read(parse_json(json).value());
   if (!pre.ok()) return {"[" + pre.error().message + "]"};
+  const Normalizer change = read_normalizer(parse_json(normalizer).value()).value();
+  size_t first = text.empty() ? 0 : unicode::code_point_at(text, 0).length;
+  const std::string normal = change ? change(text, first) : std::string(text);
   Pieces list;
-  list.list.push_back({text, true});
+  list.list.push_back({normal, first});
   pre->cut(list);
   Strings out;
   for (const auto& piece : list.list) out.emplace_back(piece.text);
@@ -77,6 +81,51 @@ TEST(PreTokenizers, EachKind) {
   EXPECT_THAT(pieces(R"({"type":"Sequence","pretokenizers":[{"type":"ByteLevel","add_prefix_space":true},{"type":"Digits","individual_digits":true}]})", "é1"),
               ElementsAre("ĠÃ©", "1"));
   EXPECT_THAT(pieces(R"({"type":"Split","pattern":{"Regex":"("}})", ""), ElementsAre(HasSubstr("cannot be used")));
+}
+
+// What Hugging Face's tokenizers cut these texts into, character by character.
+TEST(PreTokenizers, MetaspaceFindsWhatStemsFromTheFirstCharacter) {
+  const auto cut = [](std::string_view text, const char* normalizer) {
+    return pieces(R"({"type":"Sequence","pretokenizers":[{"type":"FixedLength","length":1},
+                     {"type":"Metaspace","replacement":"_","prepend_scheme":"first","split":false}]})", text, normalizer);
+  };
+  EXPECT_THAT(cut("abc", "null"), ElementsAre("_a", "b", "c"));
+  EXPECT_THAT(cut("81", R"({"type":"Prepend","prepend":"a"})"), ElementsAre("_a", "_8", "1"));
+  EXPECT_THAT(cut(" ab", R"({"type":"Strip","strip_left":true,"strip_right":false})"), ElementsAre("a", "b"));
+  EXPECT_THAT(cut("a  ", R"({"type":"Strip","strip_left":false,"strip_right":true})"), ElementsAre("_a"));
+  EXPECT_THAT(cut("½a", R"({"type":"NFKD"})"), ElementsAre("_1", "_⁄", "_2", "a"));
+  EXPECT_THAT(cut("\u0301ab", R"({"type":"StripAccents"})"), ElementsAre("a", "b"));
+  EXPECT_THAT(cut("\x01" "ab", R"({"type":"Nmt"})"), ElementsAre("a", "b"));
+  EXPECT_THAT(cut("中a", R"({"type":"BertNormalizer"})"), ElementsAre("_", "_中", "_", "a"));
+  EXPECT_THAT(cut("a\u0301b", R"({"type":"Sequence","normalizers":[{"type":"NFC"},{"type":"ByteLevel"}]})"), ElementsAre("_Ã", "_¡", "b"));
+  EXPECT_THAT(cut("a\u0301b", R"({"type":"Sequence","normalizers":[{"type":"Prepend","prepend":"x"},{"type":"NFC"}]})"), ElementsAre("_x", "_á", "b"));
+  // A map that drops U+0001 and makes "yz" of "x": a trie of two units for each, then their texts.
+  std::string map("\0\4\0\0", 4);
+  for (uint32_t i = 0; i < 256; ++i) {
+    const uint32_t unit = i == 0 ? 2 << 10 : i == 3 ? 4 << 10 | 0x101 : i == 7 ? 1u << 31 : i == 122 ? 128 << 10 | 0x178 : i == 250 ? 1u << 31 | 1 : 0;
+    for (int shift = 0; shift < 32; shift += 8) map += static_cast<char>(unit >> shift & 255);
+  }
+  const std::string precompiled = dump_json(Json{{"type", "Precompiled"}, {"precompiled_charsmap", encode_base64(map + std::string("\0yz\0", 4))}});
+  EXPECT_THAT(cut("xab", precompiled.c_str()), ElementsAre("_y", "_z", "a", "b"));
+  EXPECT_THAT(cut("\x01xa", precompiled.c_str()), ElementsAre("_y", "_z", "a"));
+  const auto replaced = [&](std::string_view text, const char* pattern, const char* content) {
+    return cut(text, dump_json(Json{{"type", "Replace"}, {"pattern", {{"Regex", pattern}}}, {"content", content}}).c_str());
+  };
+  EXPECT_THAT(replaced("ab", "a", "xy"), ElementsAre("_x", "_y", "b"));
+  EXPECT_THAT(replaced("abc", "ab", "x"), ElementsAre("x", "c"));
+  EXPECT_THAT(replaced("ab", "b", "xy"), ElementsAre("_a", "x", "y"));
+  EXPECT_THAT(replaced("ba", "b", ""), ElementsAre("a"));
+  EXPECT_THAT(replaced("ab", "\\b", "x"), ElementsAre("_x", "_a", "b", "x"));
+}
+
+TEST(PreTokenizers, MetaspaceFindsTheBeginningBehindOtherSteps) {
+  const auto behind = [](const char* step) {
+    const std::string metaspace = R"({"type":"Metaspace","replacement":"_","prepend_scheme":"first","split":false})";
+    return pieces(fmt::format(R"({{"type":"Sequence","pretokenizers":[{},{{"type":"FixedLength","length":1}},{}]}})", step, metaspace).c_str(), "éa b");
+  };
+  EXPECT_THAT(behind(R"({"type":"Metaspace","replacement":"_","prepend_scheme":"first","split":false})"), ElementsAre("_", "_é", "a", "_", "b"));
+  EXPECT_THAT(behind(R"({"type":"ByteLevel","add_prefix_space":true,"use_regex":false})"), ElementsAre("_Ġ", "_Ã", "_©", "a", "Ġ", "b"));
+  EXPECT_THAT(behind(R"({"type":"ByteLevel","add_prefix_space":false,"use_regex":false})"), ElementsAre("_Ã", "_©", "a", "Ġ", "b"));
 }
 
 TEST(PreTokenizers, BehaviorsOfSplits) {
@@ -108,6 +157,18 @@ TEST(PreTokenizers, PatternsMeanWhatTheyMeantToOniguruma) {
   EXPECT_THAT(cut("\\S+", "a\u180eb c"), ElementsAre("a\u180eb", "c"));
   EXPECT_THAT(cut("x*", "axx"), ElementsAre("xx"));
   EXPECT_THAT(cut("a", "\xff" "a\xff"), ElementsAre("a"));
+  const auto marked = [](const char* pattern, std::string_view text) {
+    return normalized(dump_json(Json{{"type", "Replace"}, {"pattern", {{"Regex", pattern}}}, {"content", "|"}}).c_str(), text);
+  };
+  EXPECT_EQ(marked("^a|b$", "ab\nab\ncab"), "||\n||\nca|");
+  EXPECT_EQ(marked("^|$", ""), "");
+  EXPECT_EQ(marked("^|$", "a\nb\r\nc\n"), "|a|\n|b\r|\n|c|\n|");
+  EXPECT_EQ(marked("\\b", "a\u0301b ½-a"), "|a\u0301b| |½|-|a|");
+  EXPECT_EQ(marked("\\B", "ab --"), "a|b |-|-|");
+  EXPECT_EQ(marked("\\w", "½Ⓐ_a\u0301-"), "|||||-");
+  EXPECT_EQ(marked("[\\w]", "½Ⓐ_a\u0301-"), "½||||-");
+  EXPECT_EQ(marked("\\W", "½Ⓐ_a\u0301-"), "½Ⓐ_a\u0301|");
+  EXPECT_EQ(marked("[^\\w]", "½Ⓐ_a\u0301-"), "|Ⓐ_a\u0301|");
 }
 
 TEST(PreTokenizers, HostilePatternsEnd) {

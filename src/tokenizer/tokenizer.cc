@@ -84,8 +84,9 @@ struct Tokenizer::Impl {
   void index_bytes();
   void encode(std::string_view text, Trust trust, std::vector<TokenId>& out) const;
   void encode_stretch(std::string_view text, bool at_start, Trust trust, Sink out) const;
-  void encode_normalized(std::string_view text, bool at_start, Trust trust, Sink out) const;
-  void encode_plain(std::string_view text, bool at_start, Sink out) const;
+  // `first`: how many bytes stem from the first character of the whole text (normalizers.h)
+  void encode_normalized(std::string_view text, size_t first, Trust trust, Sink out) const;
+  void encode_plain(const Pieces::Piece& plain, Sink out) const;
 };
 
 Status Tokenizer::Impl::read_stages() {
@@ -127,7 +128,7 @@ void Tokenizer::Impl::index_added() {
       first.push_back(std::move(token));
       continue;
     }
-    if (normalizer) token.text = normalizer(token.text);
+    token.text = normalize(normalizer, token.text);
     if (token.text.empty()) continue;
     special_is_normalized = special_is_normalized || token.special;
     normalized.push_back(std::move(token));
@@ -139,7 +140,7 @@ void Tokenizer::Impl::index_added() {
 void Tokenizer::Impl::index_bytes() {
   std::unordered_map<TokenId, std::string> normal;  // added tokens that were found in normalized text are what was found
   for (const AddedToken& token : spec.added) {
-    if (token.normalized && normalizer) normal.emplace(token.id, normalizer(token.text));
+    if (token.normalized) normal.emplace(token.id, normalize(normalizer, token.text));
   }
   for (size_t i = 0; i < spec.vocab.size(); ++i) {
     const auto id = static_cast<TokenId>(i);
@@ -158,13 +159,14 @@ void Tokenizer::Impl::index_bytes() {
 }
 
 // Text without added tokens, normalized.
-void Tokenizer::Impl::encode_plain(std::string_view text, bool at_start, Sink out) const {
+void Tokenizer::Impl::encode_plain(const Pieces::Piece& plain, Sink out) const {
   const bool respell = pre_tokenizer.spells_bytes() && !model->takes_bytes();
   const auto encode_piece = [&](std::string_view piece, std::vector<TokenId>& ids) {
     respell ? model->encode(to_printable(piece), ids) : model->encode(piece, ids);
   };
   if (const PieceEnd piece_end = pre_tokenizer.sole_splitter()) {
     std::string spaced;
+    std::string_view text = plain.text;
     if (pre_tokenizer.prefix_space() && !text.empty() && text[0] != ' ') text = spaced = fmt::format(" {}", text);
     for (size_t at = 0; at < text.size();) {
       const size_t end = piece_end(text, at);
@@ -174,29 +176,32 @@ void Tokenizer::Impl::encode_plain(std::string_view text, bool at_start, Sink ou
     return;
   }
   Pieces pieces;
-  if (!text.empty()) pieces.list.push_back({text, at_start});
+  if (!plain.text.empty()) pieces.list.push_back(plain);
   pre_tokenizer.cut(pieces);
   for (const auto& piece : pieces.list) out.cache.append(piece.text, piece.text.size(), out.ids, encode_piece);
 }
 
-void Tokenizer::Impl::encode_normalized(std::string_view text, bool at_start, Trust trust, Sink out) const {
+void Tokenizer::Impl::encode_normalized(std::string_view text, size_t first, Trust trust, Sink out) const {
   for (const auto& inner : normalized_added.cut(text, trust)) {
     if (inner.id >= 0) {
       out.ids.push_back(inner.id);
     } else {
-      encode_plain(inner.text, at_start && inner.text.data() == text.data(), out);
+      const auto begin = static_cast<size_t>(inner.text.data() - text.data());
+      encode_plain(Pieces::Piece{text, first}.part(begin, begin + inner.text.size()), out);
     }
   }
 }
 
 // Text that the first added tokens leave. Marks of trust are lost where text changes: where they matter, it is cut by them before.
 void Tokenizer::Impl::encode_stretch(std::string_view text, bool at_start, Trust trust, Sink out) const {
-  if (!normalizer) return encode_normalized(text, at_start, trust, out);
+  size_t first = at_start && !text.empty() ? unicode::code_point_at(text, 0).length : 0;
+  if (!normalizer) return encode_normalized(text, first, trust, out);
   for (size_t begin = 0, end; begin < text.size(); begin = end) {
     end = special_is_normalized && trust.marks ? begin + 1 : text.size();
     while (end < text.size() && trust.at(end) == trust.at(begin)) ++end;
-    const std::string normal = normalizer(text.substr(begin, end - begin));
-    encode_normalized(normal, at_start && begin == 0, {.everywhere = special_is_normalized && trust.at(begin)}, out);
+    const std::string normal = normalizer(text.substr(begin, end - begin), first);
+    encode_normalized(normal, first, {.everywhere = special_is_normalized && trust.at(begin)}, out);
+    first = 0;
   }
 }
 

@@ -55,7 +55,7 @@ namespace {
 
 int place_of(const void* object) { return *static_cast<const int*>(object); }
 
-// \p{sc:Han} → \p{Script=Han}, \x{41} → \u{41}, no escapes of what needs none; "." and "$" as PCRE2 takes them.
+// \p{sc:Han} → \p{Script=Han}, \x{41} → \u{41}, no escapes of what needs none; "." as PCRE2 takes it.
 class Translator {
  public:
   explicit Translator(std::string_view pattern) : pattern_(pattern) {}
@@ -82,8 +82,6 @@ class Translator {
         out_ += c;
       } else if (c == '.') {
         out_ += "[^\\n]";
-      } else if (c == '$') {
-        out_ += "(?=\\n?(?![^]))";
       } else {
         out_ += c;
       }
