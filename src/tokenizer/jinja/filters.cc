@@ -49,6 +49,7 @@ std::vector<Value> sorted(std::vector<Value> items, const std::vector<Value>& ke
   std::iota(order.begin(), order.end(), size_t{0});
   std::sort(order.begin(), order.end(), [&](size_t a, size_t b) {
     const Value &x = keys[reverse ? b : a], &y = keys[reverse ? a : b];
+    if (x.is_undefined() && y.is_undefined()) return a < b;
     if (comes_before(x, y, case_sensitive)) return true;
     return a < b && !comes_before(y, x, case_sensitive);
   });
@@ -63,7 +64,7 @@ namespace {
   throw Failure(fmt::format("{}, not '{}'", what, value.type_name()));
 }
 
-Value length(Interpreter&, const Value& value, const Arguments&) {
+Value length_of(Interpreter&, const Value& value, const Arguments&) {
   if (value.is_string()) return static_cast<int64_t>(count_characters(value.text().bytes()));
   if (value.is_list() && !value.as_list().generator) return static_cast<int64_t>(value.as_list().items.size());
   if (value.is_dict()) return static_cast<int64_t>(value.as_dict().entries.size());
@@ -160,6 +161,7 @@ Value map_filter(Interpreter& interpreter, const Value& value, const Arguments& 
   interpreter.charge(arguments.positional.size() * sizeof(Value));
   Arguments rest = arguments;
   if (!attribute) rest.positional.erase(rest.positional.begin());
+  if (!value.truthy()) return Value::list({}, true);
   for (const Value& item : elements_of(interpreter, value)) {
     interpreter.charge(64);
     Value result = attribute ? attribute_of(interpreter, item, *attribute)
@@ -229,6 +231,7 @@ std::optional<int64_t> whole_number(std::string text, int64_t base) {
 
 Value to_int(Interpreter&, const Value& value, const Arguments& arguments) {
   const int64_t otherwise = number(arguments, 0, "default", 0);
+  refuse_undefined(value);
   if (value.is_float()) return std::fabs(value.as_double()) < 9e18 ? static_cast<int64_t>(value.as_double()) : otherwise;
   if (value.is_number()) return value.as_int();
   if (!value.is_string()) return otherwise;
@@ -242,6 +245,7 @@ Value to_int(Interpreter&, const Value& value, const Arguments& arguments) {
 Value to_float(Interpreter&, const Value& value, const Arguments& arguments) {
   const Value* given = arguments.find(0, "default");
   const Value otherwise = given ? *given : Value(0.0);
+  refuse_undefined(value);
   if (value.is_number()) return value.as_double();
   if (!value.is_string()) return otherwise;
   const std::string text = strip(value.text(), nullptr, true, true).bytes();
@@ -258,7 +262,9 @@ Value round_filter(Interpreter&, const Value& value, const Arguments& arguments)
   if (how == "ceil") return std::ceil(scaled) / scale;
   if (how == "floor") return std::floor(scaled) / scale;
   if (how != "common") throw Failure("method must be common, ceil or floor");
-  return std::nearbyint(scaled) / scale;
+  if (!value.is_float() && scale >= 1) return value.as_int();  // whole numbers stay whole
+  const double rounded = std::nearbyint(scaled) / scale;
+  return value.is_float() ? Value(rounded) : Value(static_cast<int64_t>(rounded));
 }
 
 Value absolute(Interpreter&, const Value& value, const Arguments&) {
@@ -275,7 +281,9 @@ Value escape(Interpreter& interpreter, const Value& value, const Arguments&) {
 }
 
 Value indent_filter(Interpreter& interpreter, const Value& value, const Arguments& arguments) {
-  const MarkedText text = value.str();
+  refuse_undefined(value);
+  if (!value.is_string()) wrong("indent needs a string", value);
+  const MarkedText& text = value.text();
   interpreter.charge(text.bytes().size() * 16);
   const Value* width = arguments.find(0, "width");
   MarkedText margin;
@@ -293,6 +301,7 @@ Value indent_filter(Interpreter& interpreter, const Value& value, const Argument
 Value truncate(Interpreter& interpreter, const Value& value, const Arguments& arguments) {
   const MarkedText text = value.str();
   const int64_t length = number(arguments, 0, "length", 255), leeway = number(arguments, 3, "leeway", 5);
+  if (!value.is_string() && length_of(interpreter, value, {}).as_int() - length <= std::max<int64_t>(leeway, 0)) return value;
   const Value* given = arguments.find(2, "end");
   const MarkedText end = given ? given->str() : MarkedText("...", true);
   const int64_t kept = length - static_cast<int64_t>(count_characters(end.bytes()));
@@ -344,7 +353,7 @@ const std::pair<std::string_view, Filter> kFilters[] = {
     {"batch", batch},
     {"capitalize", [](I&, V v, A) -> Value { return capitalize(v.str()); }},
     {"center", [](I& i, V v, A a) -> Value { return padded(i, v.str(), number(a, 0, "width", 80), " ", 'c'); }},
-    {"count", length},
+    {"count", length_of},
     {"d", default_value},
     {"default", default_value},
     {"dictsort", dictsort},
@@ -360,7 +369,7 @@ const std::pair<std::string_view, Filter> kFilters[] = {
     {"items", items_of},
     {"join", join},
     {"last", [](I& i, V v, A) { return first_or_last(i, v, false); }},
-    {"length", length},
+    {"length", length_of},
     {"list", [](I& i, V v, A) { return Value::list(elements_of(i, v)); }},
     {"lower", [](I&, V v, A) -> Value { return to_lower(v.str()); }},
     {"map", map_filter},
@@ -416,7 +425,7 @@ const std::pair<std::string_view, Test> kTests[] = {
     {"eq", [](V v, A a) { return equal(v, operand(a)); }},
     {"equalto", [](V v, A a) { return equal(v, operand(a)); }},
     {"escaped", [](V v, A) { return v.is_html(); }},
-    {"even", [](V v, A) { return v.as_int() % 2 == 0; }},
+    {"even", [](V v, A) { return std::fmod(v.as_double(), 2) == 0; }},
     {"false", [](V v, A) { return v.is_bool() && !v.as_int(); }},
     {"float", [](V v, A) { return v.is_float(); }},
     {"filter", [](V v, A) { return is_known(kFilters, v); }},
@@ -427,19 +436,19 @@ const std::pair<std::string_view, Test> kTests[] = {
     {"iterable", [](V v, A) { return v.is_string() || v.is_list() || v.is_dict() || v.is_undefined(); }},
     {"le", [](V v, A a) { return !less(operand(a), v); }},
     {"lessthan", [](V v, A a) { return less(v, operand(a)); }},
-    {"lower", [](V v, A) { return to_lower(v.str()).bytes() == v.str().bytes(); }},
+    {"lower", [](V v, A) { return is_lower(v.str()); }},
     {"lt", [](V v, A a) { return less(v, operand(a)); }},
     {"mapping", [](V v, A) { return v.is_dict(); }},
     {"ne", [](V v, A a) { return !equal(v, operand(a)); }},
     {"none", [](V v, A) { return v.is_none(); }},
     {"number", [](V v, A) { return v.is_number(); }},
-    {"odd", [](V v, A) { return v.as_int() % 2 != 0; }},
+    {"odd", [](V v, A) { return std::fabs(std::fmod(v.as_double(), 2)) == 1; }},
     {"sameas", [](V v, A a) { return std::string_view(v.type_name()) == operand(a).type_name() && equal(v, operand(a)); }},
     {"sequence", [](V v, A) { return v.is_string() || (v.is_list() && !v.as_list().generator) || v.is_dict() || v.is_undefined(); }},
     {"string", [](V v, A) { return v.is_string(); }},
     {"true", [](V v, A) { return v.is_bool() && v.as_int(); }},
     {"undefined", [](V v, A) { return v.is_undefined(); }},
-    {"upper", [](V v, A) { return to_upper(v.str()).bytes() == v.str().bytes(); }},
+    {"upper", [](V v, A) { return is_upper(v.str()); }},
 };
 
 }  // namespace
@@ -499,6 +508,7 @@ bool contains(Interpreter& interpreter, const Value& container, const Value& ite
     return container.text().bytes().find(item.text().bytes()) != std::string::npos;
   }
   if (container.is_dict()) {
+    if (item.is_dict() || (item.is_list() && !item.as_list().tuple)) throw Failure(fmt::format("unhashable type: '{}'", item.type_name()));
     interpreter.charge(container.as_dict().entries.size() + item.weight());
     return container.as_dict().find(item) != nullptr;
   }

@@ -206,7 +206,8 @@ class PercentFormat {
       at_ = percent + 1;
       if (percent < bytes_.size()) out.append(field());
     }
-    const bool unused = is_tuple_ ? used_ < values_.as_list().items.size() : !values_.is_dict() && used_ == 0;
+    const bool has_items = values_.is_dict() || values_.is_list() || values_.is_undefined();  // nobody asks whether all are used
+    const bool unused = is_tuple_ ? used_ < values_.as_list().items.size() : !has_items && used_ == 0;
     if (unused) throw Failure("not all arguments converted during string formatting");
     return out;
   }

@@ -446,9 +446,7 @@ std::vector<size_t> begins_of_characters(Interpreter& interpreter, const MarkedT
 Value Interpreter::evaluate_slice(const Expression& e) {
   const Value object = evaluate(*e.children[0]);
   refuse_undefined(object);
-  if (!object.is_string() && !object.is_list()) {
-    throw Failure(fmt::format("'{}' object cannot be sliced", object.type_name()));
-  }
+  if (!object.is_string() && !object.is_list()) throw Failure(fmt::format("'{}' object cannot be sliced", object.type_name()));
   const std::vector<size_t> begins = object.is_string() ? begins_of_characters(*this, object.text()) : std::vector<size_t>();
   const auto n = static_cast<int64_t>(object.is_string() ? begins.size() - 1 : object.as_list().items.size());
   const auto part = [&](size_t i, int64_t otherwise) {

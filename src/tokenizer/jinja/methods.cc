@@ -64,11 +64,6 @@ bool all_are(const MarkedText& text, int classes) {
   return !bytes.empty();
 }
 
-// isupper and islower: some letter, and none of the other case.
-bool has_case(const MarkedText& text, const MarkedText& in_case, const MarkedText& in_other) {
-  return text.bytes() == in_case.bytes() && text.bytes() != in_other.bytes();
-}
-
 Value pad_method(Interpreter& interpreter, const MarkedText& text, const Arguments& arguments, char align) {
   const Value* fill = arguments.find(1, "fillchar");
   if (fill && count_characters(fill->text().bytes()) != 1) throw Failure("The fill character must be exactly one character long");
@@ -175,11 +170,11 @@ const std::pair<std::string_view, TextMethod> kTextMethods[] = {
      [](I&, T t, A) -> Value {
        return !t.bytes().empty() && std::all_of(t.bytes().begin(), t.bytes().end(), [](char c) { return c >= '0' && c <= '9'; });
      }},
-    {"islower", [](I&, T t, A) -> Value { return has_case(t, to_lower(t), to_upper(t)); }},
+    {"islower", [](I&, T t, A) -> Value { return is_lower(t); }},
     {"isnumeric", [](I&, T t, A) -> Value { return all_are(t, unicode::kNumber); }},
     {"isspace", [](I&, T t, A) -> Value { return all_are(t, unicode::kSpace); }},
-    {"istitle", [](I&, T t, A) -> Value { return has_case(t, title(t), to_lower(t)); }},
-    {"isupper", [](I&, T t, A) -> Value { return has_case(t, to_upper(t), to_lower(t)); }},
+    {"istitle", [](I&, T t, A) -> Value { return t.bytes() == title(t).bytes() && t.bytes() != to_lower(t).bytes(); }},
+    {"isupper", [](I&, T t, A) -> Value { return is_upper(t); }},
     {"join",
      [](I& i, T t, A a) -> Value {
        MarkedText out;

@@ -127,6 +127,7 @@ Value apply_operator(Interpreter& interpreter, Operator op, const Value& a, cons
     default: break;
   }
   refuse_undefined(a);
+  if (op == Operator::kModulo && a.is_string()) return format_percent(interpreter, a.text(), b);
   refuse_undefined(b);
   switch (op) {
     case Operator::kLess: return less(a, b);
@@ -138,7 +139,6 @@ Value apply_operator(Interpreter& interpreter, Operator op, const Value& a, cons
   const auto is_whole = [](const Value& value) { return value.is_number() && !value.is_float(); };
   const auto repeats = [](const Value& value) { return value.is_string() || value.is_list(); };
   if (a.is_number() && b.is_number()) return arithmetic(op, a, b);
-  if (op == Operator::kModulo && a.is_string()) return format_percent(interpreter, a.text(), b);
   if (op == Operator::kAdd && a.is_string()) return add_texts(interpreter, a, b);
   if (op == Operator::kAdd && a.is_list() && b.is_list() && a.as_list().tuple == b.as_list().tuple) return add_lists(interpreter, a.as_list(), b.as_list());
   if (op == Operator::kMultiply && repeats(a) && is_whole(b)) return repeat(interpreter, a, b);

@@ -1,6 +1,8 @@
 // Filters that add up, choose and group.
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "tokenizer/jinja/filters.h"
 #include "tokenizer/jinja/text_ops.h"
 
@@ -43,6 +45,7 @@ Value least_or_greatest(Interpreter& interpreter, const Value& value, const Argu
   if (items.empty()) return Value::undefined("No aggregated item, sequence was empty.");
   const std::vector<Value> keys = keys_of(interpreter, items, arguments.find(1, "attribute"));
   interpreter.charge(value.weight());
+  if (keys.size() > 1) std::for_each(keys.begin(), keys.end(), refuse_undefined);
   size_t best = 0;
   for (size_t i = 1; i < keys.size(); ++i) {
     if (greatest ? comes_before(keys[best], keys[i], exact) : comes_before(keys[i], keys[best], exact)) best = i;
@@ -97,6 +100,7 @@ Value group_by(Interpreter& interpreter, const Value& value, const Arguments& ar
   interpreter.charge(items.size() * 64 * 16 + value.weight());
   std::vector<Value> keys;
   for (const Value& item : items) keys.push_back(key_of(item));
+  if (keys.size() > 1) std::for_each(keys.begin(), keys.end(), refuse_undefined);
   std::vector<Value> groups, group;
   Value key;
   const auto close = [&] {
@@ -119,6 +123,7 @@ Value unique(Interpreter& interpreter, const Value& value, const Arguments& argu
   const std::vector<Value> items = elements_of(interpreter, value);
   std::vector<Value> kept, kept_keys;
   for (size_t i = 0; const Value& key : keys_of(interpreter, items, arguments.find(1, "attribute"))) {
+    if (key.is_dict() || (key.is_list() && !key.as_list().tuple)) throw Failure(fmt::format("unhashable type: '{}'", key.type_name()));
     const Value compared = key.is_string() && !exact ? Value(to_lower(key.text())) : key;
     interpreter.charge((kept.size() + 1) * (64 + key.weight()));
     const bool known = std::any_of(kept_keys.begin(), kept_keys.end(), [&](const Value& other) { return equal(other, compared); });

@@ -125,6 +125,13 @@ MarkedText replace(const MarkedText& text, std::string_view from, const MarkedTe
 MarkedText to_upper(const MarkedText& text) { return map_bytes(text, upper); }
 MarkedText to_lower(const MarkedText& text) { return map_bytes(text, lower); }
 
+bool is_upper(const MarkedText& text) {
+  return text.bytes() == to_upper(text).bytes() && text.bytes() != to_lower(text).bytes();
+}
+bool is_lower(const MarkedText& text) {
+  return text.bytes() == to_lower(text).bytes() && text.bytes() != to_upper(text).bytes();
+}
+
 MarkedText title(const MarkedText& text) {
   bool inside = false;
   return map_bytes(text, [&](char c) {

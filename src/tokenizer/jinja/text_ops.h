@@ -25,6 +25,9 @@ MarkedText title(const MarkedText& text);
 MarkedText title_of_words(const MarkedText& text);
 MarkedText swap_case(const MarkedText& text);
 MarkedText capitalize(const MarkedText& text);
+// Some letter, and none of the other case.
+bool is_upper(const MarkedText& text);
+bool is_lower(const MarkedText& text);
 // `margin` before all lines but the first (or it too) and but the blank ones.
 MarkedText indent(const MarkedText& text, const MarkedText& margin, bool first, bool blank);
 // & < > ' " as entities.
