@@ -118,7 +118,7 @@ done
 serve() {  # serve ARGUMENTS…: a server on a free port, at $url
   "$owlet" serve --port 0 "$@" >serve.log 2>&1 &
   server=$!
-  for _ in $(seq 600); do grep -q http:// serve.log && break; kill -0 $server 2>/dev/null || { cat serve.log; break; }; sleep 0.1; done
+  for _ in $(seq 600); do grep -qE 'http://127[^ ]*:[0-9]' serve.log && break; kill -0 $server 2>/dev/null || { cat serve.log; break; }; sleep 0.1; done
   url=$(grep -oE 'http://127[^ ]+' serve.log | head -n 1)
 }
 stop_server() { kill -TERM $server && wait $server; server=""; }
