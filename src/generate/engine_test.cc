@@ -7,27 +7,13 @@
 
 #include "core/random.h"
 #include "kernels/backend.h"
+#include "model/test_models.h"
 
 namespace owlet {
 namespace {
 
-ModelConfig tiny_config() {
-  ModelConfig config;
-  config.vocab_size = 97;
-  config.dim = 32;
-  config.n_layers = 2;
-  config.n_heads = 4;
-  config.n_kv_heads = 2;
-  config.head_dim = 8;
-  config.ffn_dim = 64;
-  config.max_positions = 256;
-  config.tie_embeddings = true;
-  return config;
-}
-
 Model make_tiny_model(int64_t vocab_size) {
-  ModelConfig config = tiny_config();
-  config.vocab_size = vocab_size;
+  const ModelConfig config = two_small_blocks(vocab_size, 256);
   Weights weights = make_weights(config);
   init_weights(weights, config, 11);
   // Larger than a real start, so that the next token is not decided by noise.

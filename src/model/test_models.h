@@ -10,6 +10,21 @@
 
 namespace owlet {
 
+// Two blocks of 32 dimensions, with grouped heads and one table for both ends.
+inline ModelConfig two_small_blocks(int64_t vocab_size, int64_t max_positions) {
+  ModelConfig config;
+  config.vocab_size = vocab_size;
+  config.dim = 32;
+  config.n_layers = 2;
+  config.n_heads = 4;
+  config.n_kv_heads = 2;
+  config.head_dim = 8;
+  config.ffn_dim = 64;
+  config.max_positions = max_positions;
+  config.tie_embeddings = true;
+  return config;
+}
+
 // Weights of a size that lets every part have an effect.
 inline Model random_model(const ModelConfig& config, DType dtype = DType::kF32) {
   Weights weights = make_weights(config, dtype);

@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "kernels/backend.h"
+#include "model/test_models.h"
 #include "serve/server.h"
 #include "serve/test_client.h"
 #include "serve/test_tokenizer.h"
@@ -14,16 +15,7 @@ namespace owlet {
 
 inline const Model& tiny_model() {
   static const Model model = [] {
-    ModelConfig config;
-    config.vocab_size = TestTokens::kVocabSize;
-    config.dim = 32;
-    config.n_layers = 2;
-    config.n_heads = 4;
-    config.n_kv_heads = 2;
-    config.head_dim = 8;
-    config.ffn_dim = 64;
-    config.max_positions = 2048;
-    config.tie_embeddings = true;
+    const ModelConfig config = two_small_blocks(TestTokens::kVocabSize, 2048);
     Weights weights = make_weights(config);
     init_weights(weights, config, 3);
     return make_model(config, std::move(weights)).value();

@@ -12,7 +12,7 @@
 // taken apart then. What an instruction set S offers for that, with `at(i)` the bytes of row i:
 //
 //   S::Quad                    four bytes of each row
-//   S::turn32(at, quads)       32 bytes: quads[j] lane i holds bytes 4j … 4j + 3 of row i;  S::turn16: 16 bytes
+//   S::turn16(at, quads)       16 bytes: quads[j] lane i holds bytes 4j … 4j + 3 of row i
 //   S::words(at)               four bytes
 //   S::bits(quad, shift, mask) (byte >> shift) & mask of each byte
 //   S::join<n>(low, high)      low | high << n
@@ -30,6 +30,13 @@
 namespace owlet::cpu {
 
 enum class CodeKind : uint8_t { kSigned, kOffset, kLeast, kHalves, kPairs };
+
+template <class S, class At>
+[[gnu::always_inline]] inline void turn32(const At& at, typename S::Quad* quads) {
+  for (int half = 0; half < 2; ++half) {
+    S::turn16([&](int i) { return reinterpret_cast<const uint8_t*>(at(i)) + 16 * half; }, quads + 4 * half);
+  }
+}
 
 // Of `bits` bits, where they are unsigned.
 template <CodeKind kind, int bits, int offset = 0>
@@ -53,7 +60,7 @@ struct BlockCodes<BlockQ8_0, S> : OneRun<CodeKind::kSigned, 8> {
   typename S::Quad q[8];
   template <class Rows>
   [[gnu::always_inline]] void open(const Rows& rows) {
-    S::turn32([&](int i) { return rows(i).q; }, q);
+    turn32<S>([&](int i) { return rows(i).q; }, q);
   }
   template <int J>
   typename S::Quad quad(int) const { return S::from_signed(q[J]); }
@@ -150,7 +157,7 @@ struct PairsOfRuns : EightRuns<CodeKind::kLeast, bits> {
   typename S::Quad packed[4][8], s[2], t[2];
   template <class Rows>
   [[gnu::always_inline]] void open(const Rows& rows) {
-    for (int pair = 0; pair < 4; ++pair) S::turn32([&](int i) { return rows(i).q + 32 * pair; }, packed[pair]);
+    for (int pair = 0; pair < 4; ++pair) turn32<S>([&](int i) { return rows(i).q + 32 * pair; }, packed[pair]);
     typename S::Quad w[3];
     for (int k = 0; k < 3; ++k) w[k] = S::words([&](int i) { return rows(i).scales + 4 * k; });
     s[0] = S::bits(w[0], 0, 63);
@@ -171,7 +178,7 @@ struct BlockCodes<BlockQ5_K, S> : PairsOfRuns<S, 5> {
   template <class Rows>
   [[gnu::always_inline]] void open(const Rows& rows) {
     PairsOfRuns<S, 5>::open(rows);
-    S::turn32([&](int i) { return rows(i).high; }, high);
+    turn32<S>([&](int i) { return rows(i).high; }, high);
   }
   template <int J>
   typename S::Quad quad(int run) const {
@@ -184,8 +191,8 @@ struct BlockCodes<BlockQ6_K, S> : EightRuns<CodeKind::kHalves, 6, 32> {
   typename S::Quad low[4][8], high[2][8], s[4];
   template <class Rows>
   [[gnu::always_inline]] void open(const Rows& rows) {
-    for (int k = 0; k < 4; ++k) S::turn32([&](int i) { return rows(i).low + 32 * k; }, low[k]);
-    for (int k = 0; k < 2; ++k) S::turn32([&](int i) { return rows(i).high + 32 * k; }, high[k]);
+    for (int k = 0; k < 4; ++k) turn32<S>([&](int i) { return rows(i).low + 32 * k; }, low[k]);
+    for (int k = 0; k < 2; ++k) turn32<S>([&](int i) { return rows(i).high + 32 * k; }, high[k]);
     S::turn16([&](int i) { return reinterpret_cast<const uint8_t*>(rows(i).scales); }, s);
   }
   template <int J>
@@ -200,8 +207,8 @@ struct BlockCodes<BlockQ3_K, S> : EightRuns<CodeKind::kHalves, 3, 4> {
   typename S::Quad low[2][8], high[8], s[4];
   template <class Rows>
   [[gnu::always_inline]] void open(const Rows& rows) {
-    for (int k = 0; k < 2; ++k) S::turn32([&](int i) { return rows(i).q + 32 * k; }, low[k]);
-    S::turn32([&](int i) { return rows(i).high; }, high);
+    for (int k = 0; k < 2; ++k) turn32<S>([&](int i) { return rows(i).q + 32 * k; }, low[k]);
+    turn32<S>([&](int i) { return rows(i).high; }, high);
     typename S::Quad w[3];
     for (int k = 0; k < 3; ++k) w[k] = S::words([&](int i) { return rows(i).scales + 4 * k; });
     for (int k = 0; k < 4; ++k) s[k] = S::template join<4>(S::bits(w[k % 2], k / 2 * 4, 15), S::bits(w[2], 2 * k, 3));
@@ -218,7 +225,7 @@ struct BlockCodes<BlockQ2_K, S> : EightRuns<CodeKind::kHalves, 2> {
   typename S::Quad packed[2][8], s[4];
   template <class Rows>
   [[gnu::always_inline]] void open(const Rows& rows) {
-    for (int k = 0; k < 2; ++k) S::turn32([&](int i) { return rows(i).q + 32 * k; }, packed[k]);
+    for (int k = 0; k < 2; ++k) turn32<S>([&](int i) { return rows(i).q + 32 * k; }, packed[k]);
     S::turn16([&](int i) { return rows(i).scales; }, s);
   }
   template <int J>

@@ -108,12 +108,6 @@ struct Avx512 {
     turn_lanes(fours, quads);
   }
   template <class At>
-  [[gnu::always_inline]] static void turn32(const At& at, Quad* quads) {
-    for (int half = 0; half < 2; ++half) {
-      turn16([&](int i) { return reinterpret_cast<const char*>(at(i)) + 16 * half; }, quads + 4 * half);
-    }
-  }
-  template <class At>
   [[gnu::always_inline]] static Quad words(const At& at) {
     int32_t word[16];
     for (int i = 0; i < 16; ++i) std::memcpy(&word[i], at(i), 4);

@@ -88,13 +88,9 @@ struct Generic {
     });
   }
   template <class At>
-  static void turn(const At& at, Quad* quads, int n) {
-    for (int j = 0; j < n; ++j) quads[j] = words([&](int i) { return reinterpret_cast<const char*>(at(i)) + 4 * j; });
+  static void turn16(const At& at, Quad* quads) {
+    for (int j = 0; j < 4; ++j) quads[j] = words([&](int i) { return reinterpret_cast<const char*>(at(i)) + 4 * j; });
   }
-  template <class At>
-  static void turn16(const At& at, Quad* quads) { turn(at, quads, 4); }
-  template <class At>
-  static void turn32(const At& at, Quad* quads) { turn(at, quads, 8); }
   static Quad bits(Quad x, int shift, int mask) {
     return quad_of([&](int i) { return (x.word[i] >> shift) & (0x01010101u * static_cast<uint32_t>(mask)); });
   }

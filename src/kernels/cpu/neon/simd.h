@@ -95,12 +95,6 @@ struct Neon {
     quads[3] = quad(vzip2q_s32(a1, b1));
   }
   template <class At>
-  static void turn32(const At& at, Quad* quads) {
-    for (int half = 0; half < 2; ++half) {
-      turn16([&](int i) { return reinterpret_cast<const uint8_t*>(at(i)) + 16 * half; }, quads + 4 * half);
-    }
-  }
-  template <class At>
   static Quad words(const At& at) {
     uint8_t bytes[16];
     for (int i = 0; i < 4; ++i) std::memcpy(bytes + 4 * i, at(i), 4);

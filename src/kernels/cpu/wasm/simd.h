@@ -109,12 +109,6 @@ struct Wasm {
     turn_four(wasm_v128_load(at(4)), wasm_v128_load(at(5)), wasm_v128_load(at(6)), wasm_v128_load(at(7)), high);
     for (int j = 0; j < 4; ++j) quads[j] = {low[j], high[j]};
   }
-  template <class At>
-  static void turn32(const At& at, Quad* quads) {
-    for (int half = 0; half < 2; ++half) {
-      turn16([&](int i) { return reinterpret_cast<const char*>(at(i)) + 16 * half; }, quads + 4 * half);
-    }
-  }
   static Quad bits(Quad x, int shift, int mask) {
     const v128_t kept = wasm_i8x16_splat(static_cast<int8_t>(mask));
     const auto of = [&](v128_t half) { return wasm_v128_and(wasm_u32x4_shr(half, static_cast<uint32_t>(shift)), kept); };
