@@ -28,6 +28,7 @@ template <typename Change>
 Normalizer character_wise(Change change) {
   return [change](std::string_view text, size_t& first) {
     std::string out = change(text);
+    if (first == 0) return out;
     first = change(text.substr(0, first)).size();
     while (first < out.size() && (out[first] & 0xc0) == 0x80) ++first;  // to the end of a character
     return out;

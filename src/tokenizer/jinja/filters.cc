@@ -508,7 +508,7 @@ bool contains(Interpreter& interpreter, const Value& container, const Value& ite
     return container.text().bytes().find(item.text().bytes()) != std::string::npos;
   }
   if (container.is_dict()) {
-    if (item.is_dict() || (item.is_list() && !item.as_list().tuple)) throw Failure(fmt::format("unhashable type: '{}'", item.type_name()));
+    refuse_unhashable(item);
     interpreter.charge(container.as_dict().entries.size() + item.weight());
     return container.as_dict().find(item) != nullptr;
   }

@@ -15,6 +15,11 @@ constexpr size_t kBytesPerStep = 64;
 constexpr size_t kBytesOfLoop = 1024;  // of what each round of a loop can look at
 constexpr std::string_view kCallOfLoop = "loop()";  // what `loop` is when a recursive loop calls it, under a name that no template looks up
 
+Value call(const Value& function, Arguments arguments) {
+  if (!function.is_function()) throw Failure(fmt::format("'{}' object is not callable", function.type_name()));
+  return function.as_function().call(arguments);
+}
+
 // loop.cycle(a, b, …) in round i.
 Value cycle(int64_t i) {
   return Value::function("cycle", [i](Arguments& arguments) -> Value {
@@ -143,6 +148,7 @@ Interpreter::Flow Interpreter::run_loop(const Statement& statement, std::vector<
   const size_t n_scopes = scopes_.size();
   const auto n = static_cast<int64_t>(items.size());
   const auto before = std::make_shared<std::vector<Value>>();
+  const Value changed_since = changed(before), again = statement.recursive ? call_of_loop(statement, depth + 1) : Value();
   Flow flow = n == 0 ? run(statement.orelse) : Flow::kNext;
   for (int64_t i = 0; i < n; ++i) {
     const auto key = [](std::string_view name) { return Value::trusted(name); };
@@ -154,8 +160,8 @@ Interpreter::Flow Interpreter::run_loop(const Statement& statement, std::vector<
         {key("index"), i + 1}, {key("index0"), i}, {key("first"), i == 0}, {key("last"), i + 1 == n}, {key("length"), n},
         {key("revindex"), n - i}, {key("revindex0"), n - i - 1}, {key("depth"), depth}, {key("depth0"), depth - 1},
         {key("previtem"), at(i - 1)}, {key("nextitem"), at(i + 1)}, {key("cycle"), cycle(i)},
-        {key("changed"), changed(before)}};
-    if (statement.recursive) loop.emplace_back(key(kCallOfLoop), call_of_loop(statement, depth + 1));
+        {key("changed"), changed_since}};
+    if (statement.recursive) loop.emplace_back(key(kCallOfLoop), again);
     scopes_.back()["loop"] = Value::dict(std::move(loop));
     flow = run(statement.body);
     scopes_.resize(n_scopes);
@@ -169,10 +175,7 @@ Value Interpreter::call_of_loop(const Statement& statement, int64_t depth) {
   return Value::function("loop", [this, &statement, depth](Arguments& arguments) -> Value {
     const Value* items = arguments.find(0, "iterable");
     if (!items) throw Failure("loop() needs what to loop over");
-    MarkedText outside = std::exchange(out_, {});
-    run_loop(statement, elements_of(*this, *items), depth);
-    charge(out_.bytes().size());
-    return std::exchange(out_, std::move(outside));
+    return capture([&] { run_loop(statement, elements_of(*this, *items), depth); });
   });
 }
 
@@ -204,7 +207,7 @@ void Interpreter::run_set(const Statement& statement) {
 }
 
 void Interpreter::run_set_block(const Statement& statement) {
-  Value value = capture(statement.body);
+  Value value = capture([&] { run(statement.body); });
   if (statement.expression) {
     scopes_.emplace_back()[""] = std::move(value);  // the filters' innermost operand is unnamed
     value = evaluate(*statement.expression);
@@ -221,11 +224,10 @@ void Interpreter::define_macro(const Statement& statement) {
 
 // {% call %}: its body is a macro that the callee finds under the name `caller`, and sees what stands around the tag.
 Value Interpreter::call_with_caller(const Statement& statement) {
-  const Expression& call = *statement.expression;
-  const Value function = evaluate(*call.children[0]);
+  const Expression& called = *statement.expression;
+  const Value function = evaluate(*called.children[0]);
   refuse_undefined(function);
-  if (!function.is_function()) throw Failure(fmt::format("'{}' object is not callable", function.type_name()));
-  Arguments arguments = evaluate_arguments(call.call);
+  Arguments arguments = evaluate_arguments(called.call);
   for (const Scope& scope : scopes_) charge(scope.size() * kBytesPerStep);
   const auto around = std::make_shared<const std::vector<Scope>>(scopes_.begin() + 1, scopes_.end());
   // Held from here alone: whoever kept `caller` in a namespace that it sees would otherwise keep both for ever.
@@ -235,7 +237,7 @@ Value Interpreter::call_with_caller(const Statement& statement) {
     return call_macro(statement, back, *scopes);
   };
   arguments.named.emplace_back("caller", Value::function("caller", caller));
-  return function.as_function().call(arguments);
+  return call(function, std::move(arguments));
 }
 
 // What was given beyond a macro's parameters, under the names that its body may speak of.
@@ -274,15 +276,15 @@ Value Interpreter::call_macro(const Statement& macro, Arguments& arguments, cons
                                      : parameter.otherwise ? evaluate(*parameter.otherwise)
                                                            : Value::undefined(fmt::format("parameter '{}' was not provided", parameter.name));
   }
-  MarkedText text = capture(macro.body);
+  MarkedText text = capture([&] { run(macro.body); });
   scopes_.resize(1);
   std::move(outer.begin(), outer.end(), std::back_inserter(scopes_));
   return text;
 }
 
-MarkedText Interpreter::capture(const Block& block) {
+MarkedText Interpreter::capture(const std::function<void()>& print) {
   MarkedText before = std::exchange(out_, {});
-  run(block);
+  print();
   charge(out_.bytes().size());
   return std::exchange(out_, std::move(before));
 }
@@ -379,9 +381,7 @@ Value Interpreter::evaluate(const Expression& e) {
       if (function.is_dict()) {
         if (const Value* call = function.as_dict().find(Value::trusted(kCallOfLoop))) function = Value(*call);
       }
-      if (!function.is_function()) throw Failure(fmt::format("'{}' object is not callable", function.type_name()));
-      Arguments arguments = evaluate_arguments(e.call);
-      return function.as_function().call(arguments);
+      return call(function, evaluate_arguments(e.call));
     }
     case Expression::Kind::kFilter: {
       const Value operand = e.children.empty() ? look_up("") : child(0);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <ctime>
+#include <functional>
 #include <map>
 #include <string>
 #include <vector>
@@ -58,7 +59,8 @@ class Interpreter {
   Value call_macro(const Statement& macro, Arguments& arguments, const std::vector<Scope>& around);
   Value call_with_caller(const Statement& statement);
   void bind_rest(const Statement& macro, const Arguments& arguments, Scope& scope);
-  MarkedText capture(const Block& block);
+  // What is printed meanwhile.
+  MarkedText capture(const std::function<void()>& print);
   void assign(const std::vector<std::string>& names, const Value& value);
 
   Value evaluate(const Expression& expression);

@@ -104,6 +104,14 @@ class Parser {
     expect_block_end();
   }
 
+  // What stands between the tag that is being read and the one that ends it.
+  Block parse_body(std::string_view end, bool may_repeat = false) {
+    expect_block_end();
+    Block body = parse_block({end});
+    expect_tag(end, may_repeat);
+    return body;
+  }
+
   void parse_statement(Block& block) {
     using Parse = std::unique_ptr<Statement> (Parser::*)();
     static constexpr std::pair<std::string_view, Parse> kTags[] = {
@@ -119,10 +127,8 @@ class Parser {
       expect_block_end();
     } else if (name == "generation" || name == "block") {  // one marks what training counts, one what other templates would replace
       if (name == "block") expect_name();
-      expect_block_end();
-      Block inner = parse_block({"end" + name});
+      Block inner = parse_body("end" + name, name == "block");
       std::move(inner.begin(), inner.end(), std::back_inserter(block));
-      expect_tag("end" + name, name == "block");
     } else {
       fail(fmt::format("the tag '{}' is not one that Owlet knows", name));
     }
@@ -186,9 +192,7 @@ class Parser {
     if (statement->names.size() > 1 || !statement->member.empty()) fail("expected '='");
     statement->kind = Statement::Kind::kSetBlock;
     while (accept("|")) statement->expression = parse_filter(std::move(statement->expression));
-    expect_block_end();
-    statement->body = parse_block({"endset"});
-    expect_tag("endset");
+    statement->body = parse_body("endset");
     return statement;
   }
 
@@ -197,9 +201,7 @@ class Parser {
     do {
       statement->expression = parse_filter(std::move(statement->expression));
     } while (accept("|"));
-    expect_block_end();
-    statement->body = parse_block({"endfilter"});
-    expect_tag("endfilter");
+    statement->body = parse_body("endfilter");
     return statement;
   }
 
@@ -211,9 +213,7 @@ class Parser {
       statement->values.push_back(parse_expression());
       if (peek().kind != Kind::kBlockEnd) expect(",");
     }
-    expect_block_end();
-    statement->body = parse_block({"endwith"});
-    expect_tag("endwith");
+    statement->body = parse_body("endwith");
     return statement;
   }
 
@@ -246,14 +246,12 @@ class Parser {
     }
   }
   void parse_macro_body(Statement& macro, std::string_view end) {
-    expect_block_end();
     const int outer_loops = std::exchange(loops_, 0);
     const bool outer_more = std::exchange(speaks_of_varargs_, false), outer_names = std::exchange(speaks_of_kwargs_, false);
-    macro.body = parse_block({end});
+    macro.body = parse_body(end);
     macro.takes_more = std::exchange(speaks_of_varargs_, outer_more);
     macro.takes_names = std::exchange(speaks_of_kwargs_, outer_names);
     loops_ = outer_loops;
-    expect_tag(end);
   }
 
   // ---- Expressions, loosest first.

@@ -123,7 +123,7 @@ Value unique(Interpreter& interpreter, const Value& value, const Arguments& argu
   const std::vector<Value> items = elements_of(interpreter, value);
   std::vector<Value> kept, kept_keys;
   for (size_t i = 0; const Value& key : keys_of(interpreter, items, arguments.find(1, "attribute"))) {
-    if (key.is_dict() || (key.is_list() && !key.as_list().tuple)) throw Failure(fmt::format("unhashable type: '{}'", key.type_name()));
+    refuse_unhashable(key);
     const Value compared = key.is_string() && !exact ? Value(to_lower(key.text())) : key;
     interpreter.charge((kept.size() + 1) * (64 + key.weight()));
     const bool known = std::any_of(kept_keys.begin(), kept_keys.end(), [&](const Value& other) { return equal(other, compared); });

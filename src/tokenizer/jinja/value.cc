@@ -242,6 +242,11 @@ bool equal(const Value& a, const Value& b) {
   return (a.is_none() && b.is_none()) || (a.is_undefined() && b.is_undefined());
 }
 
+void refuse_unhashable(const Value& value) {
+  const bool is_hashable = !value.is_dict() && (!value.is_list() || value.as_list().tuple);
+  if (!is_hashable) throw Failure(fmt::format("unhashable type: '{}'", value.type_name()));
+}
+
 bool less(const Value& a, const Value& b) {
   if (a.is_number() && b.is_number()) {
     if (!a.is_float() && !b.is_float()) return a.as_int() < b.as_int();

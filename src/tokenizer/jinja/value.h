@@ -144,6 +144,8 @@ struct Arguments {
 };
 
 bool equal(const Value& a, const Value& b);
+// Failure for what Python has no hash of: lists and dicts.
+void refuse_unhashable(const Value& value);
 // Python's <. Failure where the two have no order.
 bool less(const Value& a, const Value& b);
 
