@@ -1,5 +1,5 @@
 # The engine for the browser: the rooms that answer, compiled to WebAssembly by Emscripten, without what only servers, training and
-# terminals need. tools/browser.sh configures it.
+# terminals need. tools/browser.sh configures it, once for one thread and once for several.
 set(OWLET_TESTS OFF)  # of the rooms, which are the program's; what runs here stands at the end
 option(OWLET_BROWSER_THREADS "Several threads, for pages that are isolated from other origins" OFF)
 
@@ -45,7 +45,7 @@ add_executable(engine src/apps/browser/engine_main.cc)
 target_link_libraries(engine PRIVATE owlet_apps)
 target_compile_options(engine PRIVATE ${OWLET_WARNINGS})
 target_link_options(engine PRIVATE -sMODULARIZE -sEXPORT_ES6 -sENVIRONMENT=worker,node -sFILESYSTEM=0 -sDYNAMIC_EXECUTION=0
-                    -sALLOW_MEMORY_GROWTH -sMAXIMUM_MEMORY=4GB -sINITIAL_MEMORY=64MB -sEXPORTED_FUNCTIONS=_malloc,_free
+                    -sALLOW_MEMORY_GROWTH -sMEMORY_GROWTH_LINEAR_STEP=16MB -sMAXIMUM_MEMORY=4GB -sINITIAL_MEMORY=64MB -sEXPORTED_FUNCTIONS=_malloc,_free
                     $<$<BOOL:${OWLET_BROWSER_THREADS}>:-sPTHREAD_POOL_SIZE=Module.threads>)
 
 # What the engine is made of, under node: the kernels' conformance suite, and the numbers of others.

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # wasm.sh OWLET [GOLDEN]: the engine for the browser under node. Ends with "N passed, N failed".
 #   the kernels' conformance suite, on WebAssembly's vectors
-#   the bundled model: the same tokens and log-probabilities as the program OWLET on its generic path, to the last bit
+#   the bundled model: the same tokens and log-probabilities as the program OWLET on its generic path, to the last bit, on one thread and on two
 #   GOLDEN's numbers of models, tokenizers, templates and samplers
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -12,7 +12,7 @@ golden=${2:-}
 install_packages wasm || exit 1
 
 out=build-browser
-build_browser engine kernels_test golden || { echo "0 passed, 1 failed"; exit 1; }
+{ build_browser engine kernels_test golden && build_browser --threads engine; } || { echo "0 passed, 1 failed"; exit 1; }
 
 passed=0
 failed=0
@@ -33,17 +33,20 @@ run_node() { node --no-experimental-fetch "$@"; }
 
 # same PATH BODY: what comes of a request, but for its name and its times.
 same() {
-  local ours theirs
-  ours=$(run_node tests/wasm/generate.mjs "$out/engine.mjs" models/owlet.gguf 1 "{\"path\": \"$1\", \"body\": $2}" | choices_of)
+  local threads ours theirs
   theirs=$(curl -s "$url$1" -H 'Content-Type: application/json' -d "$2" | choices_of)
-  if [ -n "$ours" ] && [ "$ours" = "$theirs" ]; then
-    passed=$((passed + 1))
-  else
-    failed=$((failed + 1))
-    echo "FAIL $1 $2"
-    echo "  in WebAssembly: ${ours:0:300}"
-    echo "  generic:        ${theirs:0:300}"
-  fi
+  for threads in 1 2; do
+    ours=$(run_node tests/wasm/generate.mjs "$out$([ $threads = 1 ] || echo -threads)/engine.mjs" models/owlet.gguf $threads \
+      "{\"path\": \"$1\", \"body\": $2}" | choices_of)
+    if [ -n "$ours" ] && [ "$ours" = "$theirs" ]; then
+      passed=$((passed + 1))
+    else
+      failed=$((failed + 1))
+      echo "FAIL $1 $2"
+      echo "  in WebAssembly, $threads threads: ${ours:0:300}"
+      echo "  generic:                   ${theirs:0:300}"
+    fi
+  done
 }
 choices_of() { node -e 'console.log(JSON.stringify(JSON.parse(require("fs").readFileSync(0, "utf8")).choices))'; }
 
@@ -54,7 +57,7 @@ OWLET_ISA=generic "$owlet" serve --port 0 >"$log" 2>&1 &
 server=$!
 trap 'kill "$server" 2>/dev/null; rm -f "$log"' EXIT
 for _ in $(seq 600); do
-  url=$(grep -oE 'http://127\.0\.0\.1:[0-9]+' "$log" | head -n 1)
+  url=$(grep -oE 'http://127\.0\.0\.1:[0-9]+[^0-9]' "$log" | head -n 1 | tr -cd 'a-z0-9:/.')
   [ -n "$url" ] && break
   sleep 0.1
 done

@@ -3,23 +3,28 @@
 # Debian's Emscripten looks for Node's modules where Debian keeps them, and its Node must not fetch by itself.
 export NODE_PATH=${NODE_PATH:-/usr/share/nodejs}
 
-# build_browser TARGET…: in build-browser.
+# build_browser TARGET…: in build-browser; with several threads, for pages that are isolated from other origins, build_browser --threads
+# TARGET…: in build-browser-threads.
 build_browser() {
-  emcmake cmake -S . -B build-browser -G Ninja -DCMAKE_BUILD_TYPE=Release >build-browser.log 2>&1 || { tail -n 20 build-browser.log >&2; return 1; }
-  rm -f build-browser.log
-  ninja -C build-browser "$@" >build-browser/ninja.log || { grep -A5 -E 'error|FAILED' build-browser/ninja.log | head -n 40 >&2; return 1; }
+  local folder=build-browser threads=OFF
+  if [ "$1" = --threads ]; then folder=build-browser-threads threads=ON && shift; fi
+  emcmake cmake -S . -B "$folder" -G Ninja -DCMAKE_BUILD_TYPE=Release -DOWLET_BROWSER_THREADS=$threads >"$folder.log" 2>&1 ||
+    { tail -n 20 "$folder.log" >&2; return 1; }
+  rm -f "$folder.log"
+  ninja -C "$folder" "$@" >"$folder/ninja.log" || { grep -A5 -E 'error|FAILED' "$folder/ninja.log" | head -n 40 >&2; return 1; }
 }
 
-# build_site DIR: page, engine, the bundled model and the host's headers.
+# build_site DIR: page, engines, the bundled model and the host's headers.
 build_site() {
-  local to engine
+  local to engines
   mkdir -p "$1" && to=$(cd "$1" && pwd) || return 1
-  engine=$(mktemp -d)
-  build_browser engine || return 1
-  mkdir "$engine/single"
-  cp build-browser/engine.{mjs,wasm} "$engine/single"
-  (cd web && npm ci --no-audit --no-fund --silent && npm run -s build:site -- "$to" "$engine" ../models/owlet.gguf)
+  build_browser engine && build_browser --threads engine || return 1
+  engines=$(mktemp -d)
+  mkdir "$engines/single" "$engines/threads"
+  cp build-browser/engine.{mjs,wasm} "$engines/single"
+  cp build-browser-threads/engine.{mjs,wasm,worker.js} "$engines/threads"
+  (cd web && npm ci --no-audit --no-fund --silent && npm run -s build:site -- "$to" "$engines" ../models/owlet.gguf)
   local status=$?
-  rm -rf "$engine"
+  rm -rf "$engines"
   return $status
 }

@@ -3,6 +3,7 @@
 #include <sys/wait.h>
 
 #include <cstdio>
+#include <cstdlib>
 
 #include "core/json.h"
 
@@ -20,12 +21,8 @@ Error no_figure(const std::string& command, std::string what) {
   return Error{ErrorCode::kUnsupported, fmt::format("{}: {}", command, what), "run it by hand to see what it says"};
 }
 
-}  // namespace
-
-Result<double> run_peer(const std::string& program, const std::filesystem::path& model, const PeerTask& task) {
-  std::string command = fmt::format("{} -m {} -t {} -p {} -n {} -fa 1 -r 1 -o json", quoted(program), quoted(model.string()), task.threads,
-                                    task.prompt, task.answer);
-  if (task.depth > 0) command += fmt::format(" -d {}", task.depth);
+// What a command prints.
+Result<std::string> output_of(const std::string& command) {
   FILE* pipe = ::popen((command + " 2>/dev/null").c_str(), "r");
   if (!pipe) return no_figure(command, "cannot be run");
   std::string text;
@@ -34,6 +31,16 @@ Result<double> run_peer(const std::string& program, const std::filesystem::path&
   if (const int status = ::pclose(pipe); status != 0) {
     return no_figure(command, fmt::format("ended with status {}", WIFEXITED(status) ? WEXITSTATUS(status) : status));
   }
+  return text;
+}
+
+}  // namespace
+
+Result<double> run_peer(const std::string& program, const std::filesystem::path& model, const PeerTask& task) {
+  std::string command = fmt::format("{} -m {} -t {} -p {} -n {} -fa 1 -r 1 -o json", quoted(program), quoted(model.string()), task.threads,
+                                    task.prompt, task.answer);
+  if (task.depth > 0) command += fmt::format(" -d {}", task.depth);
+  OWLET_ASSIGN(const std::string text, output_of(command));
   OWLET_ASSIGN(const Json runs, parse_json(text));
   if (runs.is_array()) {
     for (const Json& run : runs) {
@@ -44,6 +51,15 @@ Result<double> run_peer(const std::string& program, const std::filesystem::path&
     }
   }
   return no_figure(command, "printed no figure");
+}
+
+Result<double> run_train_peer(const std::string& program, const std::string& precision, int threads) {
+  const std::string command = fmt::format("{} {} {}", quoted(program), precision, threads);
+  OWLET_ASSIGN(const std::string text, output_of(command));
+  const size_t end = text.find_last_not_of('\n'), begin = text.find_last_of('\n', end) + 1;
+  const double figure = end == std::string::npos ? 0 : std::strtod(text.c_str() + begin, nullptr);
+  if (!(figure > 0)) return no_figure(command, "printed no figure");
+  return figure;
 }
 
 }  // namespace owlet

@@ -1,4 +1,4 @@
-// Another engine's benchmark beside ours: llama-bench, as llama.cpp and ik_llama.cpp build it.
+// Other programs' benchmarks beside ours: llama-bench, as llama.cpp and ik_llama.cpp build it, and training steps elsewhere.
 #pragma once
 
 #include <cstdint>
@@ -17,8 +17,12 @@ struct PeerTask {
   int threads = 1;
 };
 
-// Tokens per second of one run of the program on a GGUF file, with flash attention. Errors: it cannot be run, does not know a task's
+// Tokens per second of one run of llama-bench on a GGUF file, with flash attention. Errors: it cannot be run, does not know a task's
 // option, or prints no such figure.
 Result<double> run_peer(const std::string& program, const std::filesystem::path& model, const PeerTask& task);
+
+// Tokens per second of a training step of the model that bench_train() steps: what `PROGRAM PRECISION THREADS` prints in its last line.
+// tests/interop/step_torch.py is one. Errors: as above.
+Result<double> run_train_peer(const std::string& program, const std::string& precision, int threads);
 
 }  // namespace owlet

@@ -1,7 +1,8 @@
 // How fast a training step is here, beside what this machine's arithmetic allows.
 #pragma once
 
-#include <cstdint>
+#include <string>
+#include <vector>
 
 #include "core/result.h"
 
@@ -11,6 +12,7 @@ struct TrainBenchOptions {
   int repeats = 5;   // steps of each precision, in turn; the median counts
   int threads = 0;   // 0: one per core
   bool json = false;
+  std::vector<std::string> peers = {};  // programs that step the same model: run_train_peer()
 };
 
 // Steps a model of 36 M parameters (dim 512, 8 layers, 8 heads, ffn 1,536, vocabulary 8,192) on batches of 8 × 256 made-up tokens, in

@@ -28,7 +28,7 @@ struct BenchOptions {
   int64_t depth = 2048;
   int repeats = 5;
   bool train = false;
-  std::vector<std::string> peers;  // llama-bench programs
+  std::vector<std::string> peers;  // programs
 };
 
 // One line of the table: `n` sequences advance `steps` times by `rows` tokens each from `position` on.
@@ -41,6 +41,7 @@ struct BenchLine {
   double value = 0;  // median, tokens/s
   double limit = 0;  // tokens/s that the machine's bandwidth or arithmetic allows
   std::vector<double> peers = {};  // medians, tokens/s; 0 where a peer has no such figure
+  std::string no_peer = {};        // why one has none
 };
 
 std::vector<BenchLine> plan(const BenchOptions& options, const ModelConfig& config) {
@@ -98,19 +99,24 @@ void print(const std::vector<BenchLine>& results, const MachineLimits& limits, c
     for (const double peer : r.peers) fmt::print("{:>22}", peer > 0 ? fmt::format("{:.0f}  × {:.2f}", peer, r.value / peer) : "–");
     fmt::print("\n");
   }
+  for (const BenchLine& r : results) {
+    if (!r.no_peer.empty()) fmt::print("\n{}: {}\n", r.name, r.no_peer);
+  }
 }
 
-// What llama-bench times too: one sequence, from the beginning or behind others.
-double peer_tokens_per_second(const std::string& peer, const ChatModel& chat, const BenchLine& line, int threads) {
+// What llama-bench times too: one sequence, from the beginning or behind others. 0: nothing, and the line says why.
+double peer_tokens_per_second(const std::string& peer, const ChatModel& chat, BenchLine& line, int threads) {
   constexpr int64_t kDeep = 64;  // fewer tokens before an answer are none of its depth
   if (line.n > 1) return 0;
   const bool is_prompt = line.rows > 1;
   const Result<double> figure = run_peer(peer, chat.path, {is_prompt ? line.rows : 0, is_prompt ? 0 : line.steps, line.position < kDeep ? 0 : line.position, threads});
-  return figure.ok() ? *figure : 0;
+  if (figure.ok()) return *figure;
+  line.no_peer = figure.error().to_string();
+  return 0;
 }
 
 Status run(const BenchOptions& options) {
-  if (options.train) return bench_train({options.repeats, options.common.threads, options.common.json});
+  if (options.train) return bench_train({options.repeats, options.common.threads, options.common.json, options.peers});
   OWLET_ASSIGN(const auto machine, make_machine(options.common.threads));
   OWLET_ASSIGN(ChatModel chat, load_chat_model(options.common.model));
   OWLET_TRY(quantize_in_memory(options.common.quantize, chat, machine->pool));
@@ -166,6 +172,7 @@ Command bench_command() {
           "  owlet bench -m model.gguf --threads 4\n"
           "  owlet bench -m model.gguf --peer llama.cpp/build/bin/llama-bench\n"
           "  owlet bench --train                training steps of a model of 36 M parameters\n"
+          "  owlet bench --train --peer tests/interop/step_torch.py\n"
           "  owlet bench --json > bench.json",
           [](CLI::App& app) -> std::function<Status()> {
             auto options = std::make_shared<BenchOptions>();
@@ -180,7 +187,7 @@ Command bench_command() {
                 ->check(CLI::Range(0, 1 << 20))
                 ->capture_default_str();
             app.add_flag("--train", options->train, "time training steps instead; needs no model");
-            app.add_option("--peer", options->peers, "another engine's llama-bench, in turn with ours on the same GGUF file; may be repeated")
+            app.add_option("--peer", options->peers, "another engine's llama-bench, in turn with ours on the same GGUF file, or with --train a program that steps the same model; may be repeated")
                 ->check(CLI::ExistingFile);
             app.add_option("--repeats", options->repeats, "samples of each figure; the median counts")->check(CLI::Range(1, 1000));
             return [options] { return run(*options); };

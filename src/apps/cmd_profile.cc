@@ -36,11 +36,6 @@ struct Phase {
   std::vector<ProfiledOps::Line> lines;
 };
 
-// What the work takes at the machine's limits.
-double least_seconds(const OpWork& work, const MachineLimits& limits) {
-  return std::max(work.bytes / (1e9 * limits.read_gb_s), work.flops / (1e9 * limits.fp32_gflops) + work.int_ops / (1e9 * limits.int8_gops));
-}
-
 std::vector<Phase> run_phases(ProfiledOps& ops, const Model& model, const ProfileOptions& o) {
   const std::vector<int64_t> lengths(static_cast<size_t>(o.sequences), o.depth + o.prompt + o.decode);
   MadeUpRun run({ops}, model, lengths, std::max(o.prompt, o.sequences));
@@ -70,7 +65,7 @@ void print(const Phase& phase, const MachineLimits& limits) {
   for (const auto& [name, calls, seconds, work] : phase.lines) {
     in_ops += seconds;
     fmt::print("  {:<20} {:>7} {:>11.3f} {:>5.1f} % {:>9.1f} {:>9.1f} {:>7.0f} %\n", name, calls, 1e3 * seconds, 100 * seconds / phase.seconds,
-               work.bytes / seconds / 1e9, (work.flops + work.int_ops) / seconds / 1e9, 100 * least_seconds(work, limits) / seconds);
+               work.bytes / seconds / 1e9, work.operations() / seconds / 1e9, 100 * least_seconds(work, limits) / seconds);
   }
   const double between = phase.seconds - in_ops;
   fmt::print("  {:<20} {:>7} {:>11.3f} {:>5.1f} %\n", "between the ops", "", 1e3 * between, 100 * between / phase.seconds);
@@ -81,12 +76,12 @@ Json to_json(const std::vector<Phase>& phases, const MachineLimits& limits) {
   for (const Phase& p : phases) {
     Json ops = Json::array();
     for (const auto& [name, calls, seconds, work] : p.lines) {
-      ops.push_back({{"name", name}, {"calls", calls}, {"seconds", seconds}, {"bytes", work.bytes}, {"flops", work.flops}, {"int_ops", work.int_ops},
+      ops.push_back({{"name", name}, {"calls", calls}, {"seconds", seconds}, {"bytes", work.bytes}, {"flops", work.flops}, {"bf16_flops", work.bf16_flops}, {"int_ops", work.int_ops},
                      {"limit_ratio", least_seconds(work, limits) / seconds}});
     }
     out.push_back({{"name", p.name}, {"tokens", p.tokens}, {"seconds", p.seconds}, {"ops", ops}});
   }
-  return {{"machine", {{"read_gb_s", limits.read_gb_s}, {"int8_gops", limits.int8_gops}, {"fp32_gflops", limits.fp32_gflops}}}, {"phases", out}};
+  return {{"machine", {{"read_gb_s", limits.read_gb_s}, {"int8_gops", limits.int8_gops}, {"bf16_gflops", limits.bf16_gflops}, {"fp32_gflops", limits.fp32_gflops}}}, {"phases", out}};
 }
 
 // Every call in the Trace Event Format, as ui.perfetto.dev and chrome://tracing open it: complete events ("X") in microseconds.
@@ -98,7 +93,7 @@ std::string trace_of(const ProfiledOps& ops, const std::vector<Phase>& phases) {
   for (const Phase& p : phases) add(p.name, p.begin, p.seconds, {{"tokens", p.tokens}});
   for (const ProfiledOps::Event& e : ops.events()) {
     if (e.begin < phases.front().begin) continue;
-    add(*e.name, e.begin, e.seconds, {{"bytes", e.work.bytes}, {"flops", e.work.flops}, {"int_ops", e.work.int_ops}});
+    add(*e.name, e.begin, e.seconds, {{"bytes", e.work.bytes}, {"flops", e.work.flops}, {"bf16_flops", e.work.bf16_flops}, {"int_ops", e.work.int_ops}});
   }
   return dump_json({{"displayTimeUnit", "ms"}, {"traceEvents", std::move(events)}});
 }
@@ -122,9 +117,9 @@ Status run(const ProfileOptions& o) {
     fmt::print("{}\n", dump_json(to_json(phases, limits), 1));
     return {};
   }
-  fmt::print("{}  {} in {}, {} threads: reads {:.0f} GB/s, int8 {:.0f} Gop/s, fp32 {:.0f} GFLOP/s\n", chat.id,
+  fmt::print("{}  {} in {}, {} threads: reads {:.0f} GB/s, int8 {:.0f} Gop/s, bf16 {:.0f}, fp32 {:.0f} GFLOP/s\n", chat.id,
              format_short(static_cast<double>(chat.model->config.n_params())), chat.model->dtype_name(), machine->pool.size(), limits.read_gb_s,
-             limits.int8_gops, limits.fp32_gflops);
+             limits.int8_gops, limits.bf16_gflops, limits.fp32_gflops);
   for (const Phase& phase : phases) print(phase, limits);
   if (!o.trace.empty()) fmt::print("\n{}: open it in ui.perfetto.dev\n", o.trace);
   return {};

@@ -90,6 +90,7 @@ Status run(const TrainOptions& options, bool finetune) {
   observer.on_evaluation = [&](int64_t step) { quiz.take(machine->context(), start.model, step, progress, log); };
   observer.add_files = [&](const fs::path& folder) -> Status {
     if (t.lora.rank > 0) OWLET_TRY(save_peft(start.model, t.lora, config.init, folder));
+    OWLET_TRY(save_generation_config(start.model.config, start.defaults, start.stop_ids, folder));
     return save_tokenizer_files(start.tokenizer, start.chat_template, folder);
   };
   stop_requested = false;

@@ -58,16 +58,6 @@ Status read_generation_config(const fs::path& file, SamplingParams& defaults, Mo
   return {};
 }
 
-Status write_generation_config(const ChatModel& chat, const fs::path& file) {
-  const ModelConfig& c = chat.model->config;
-  Json json = {{"do_sample", chat.defaults.temperature > 0}};
-  if (chat.defaults.temperature > 0) json.update({{"temperature", chat.defaults.temperature}, {"top_p", chat.defaults.top_p}, {"top_k", chat.defaults.top_k}});
-  if (c.bos >= 0) json["bos_token_id"] = c.bos;
-  if (c.pad >= 0) json["pad_token_id"] = c.pad;
-  if (!chat.stop_ids.empty()) json["eos_token_id"] = chat.stop_ids;
-  return write_file(file, dump_json(json, 2) + "\n");
-}
-
 // Beside a checkpoint lie tokenizer.json, or vocab.json and merges.txt, bare or with "tokenizer-" or the checkpoint's name before them.
 Result<Tokenizer> find_tokenizer(const fs::path& checkpoint) {
   const fs::path folder = fs::absolute(checkpoint).parent_path();
@@ -169,10 +159,19 @@ Status save_tokenizer_files(const Tokenizer& tokenizer, const std::optional<Chat
   return write_file(folder / "tokenizer_config.json", dump_json(config, 2) + "\n");
 }
 
+Status save_generation_config(const ModelConfig& config, const SamplingParams& defaults, const std::vector<int32_t>& stop_ids, const fs::path& folder) {
+  Json json = {{"do_sample", defaults.temperature > 0}};
+  if (defaults.temperature > 0) json.update({{"temperature", defaults.temperature}, {"top_p", defaults.top_p}, {"top_k", defaults.top_k}});
+  if (config.bos >= 0) json["bos_token_id"] = config.bos;
+  if (config.pad >= 0) json["pad_token_id"] = config.pad;
+  if (!stop_ids.empty()) json["eos_token_id"] = stop_ids;
+  return write_file(folder / "generation_config.json", dump_json(json, 2) + "\n");
+}
+
 Status save_chat_model(const ChatModel& chat, const fs::path& to, const Mix& mix, const Importance* importance, ThreadPool& pool) {
   if (to.extension() != ".gguf") {
     OWLET_TRY(save_hf(*chat.model, to, mix.most));
-    OWLET_TRY(write_generation_config(chat, to / "generation_config.json"));
+    OWLET_TRY(save_generation_config(chat.model->config, chat.defaults, chat.stop_ids, to));
     return save_tokenizer_files(*chat.tokenizer, chat.chat_template, to);
   }
   GgufWriter writer;

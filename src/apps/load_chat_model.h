@@ -39,6 +39,10 @@ Status save_chat_model(const ChatModel& chat, const std::filesystem::path& to, c
 // What --quantize asks for: a float model's weights as blocks, in memory alone. Nothing where `type` is empty.
 Status quantize_in_memory(const std::string& type, ChatModel& chat, ThreadPool& pool);
 
+// generation_config.json of a Hugging Face folder: what the model advises, and the ids that end an answer.
+Status save_generation_config(const ModelConfig& config, const SamplingParams& defaults, const std::vector<int32_t>& stop_ids,
+                              const std::filesystem::path& folder);
+
 // Tokenizer and template files of a Hugging Face folder, added to one that holds a model.
 Status save_tokenizer_files(const Tokenizer& tokenizer, const std::optional<ChatTemplate>& chat_template,
                             const std::filesystem::path& folder);

@@ -1,8 +1,9 @@
 #include "apps/made_up_run.h"
 
-#include <algorithm>
 #include <chrono>
 #include <numeric>
+
+#include "kernels/profiled_ops.h"
 
 namespace owlet {
 namespace {
@@ -47,14 +48,13 @@ double least_seconds(const Model& model, const MachineLimits& limits, int64_t n,
   const ModelConfig& c = model.config;
   const auto d = [](int64_t x) { return static_cast<double>(x); };
   const DType dtype = model.weights.layers[0].up.weight_OI.dtype();
-  const double speed = is_quantized(dtype) ? limits.int8_gops : dtype == DType::kBF16 ? limits.bf16_gflops : limits.fp32_gflops;
   const double output = d(c.vocab_size * c.dim);  // for the last row of each sequence alone
-  const double products = 2 * d(n) * (d(rows) * (d(c.n_matmul_params()) - output) + output);
   const double pairs = d(rows) * (d(position) + d(rows + 1) / 2);
-  const double attention = 4 * d(n) * pairs * d(c.n_layers * c.q_dim());
-  const double computing = products / (1e9 * speed) + attention / (1e9 * limits.fp32_gflops);
-  const double bytes = d(model.bytes()) + d(n * position * KvCache::bytes_per_token(c, kKvType));
-  return std::max(computing, bytes / (1e9 * limits.read_gb_s));
+  OpWork work{.bytes = d(model.bytes()) + d(n * position * KvCache::bytes_per_token(c, kKvType)),
+              .flops = 4 * d(n) * pairs * d(c.n_layers * c.q_dim())};
+  double& products = is_quantized(dtype) ? work.int_ops : dtype == DType::kBF16 ? work.bf16_flops : work.flops;
+  products += 2 * d(n) * (d(rows) * (d(c.n_matmul_params()) - output) + output);
+  return least_seconds(work, limits);
 }
 
 }  // namespace owlet

@@ -31,7 +31,7 @@ Result<Start> load_start(RunConfig& config) {
   if (!config.init.empty()) {
     OWLET_ASSIGN(ChatModel chat, load_chat_model(config.init));
     const int64_t bytes = chat.model->bytes();
-    return Start{std::move(*chat.model), std::move(*chat.tokenizer), std::move(chat.chat_template), bytes};
+    return Start{std::move(*chat.model), std::move(*chat.tokenizer), std::move(chat.chat_template), bytes, std::move(chat.defaults), std::move(chat.stop_ids)};
   }
   if (config.tokenizer.empty()) {
     return Error{ErrorCode::kInvalidArgument, "no tokenizer is named",
@@ -41,7 +41,9 @@ Result<Start> load_start(RunConfig& config) {
   complete_shape(config.model, tokenizer);
   OWLET_TRY(config.model.validate());
   OWLET_ASSIGN(ChatTemplate chat_template, ChatTemplate::parse(homemade_template(false)));
-  return Start{{config.model, empty_weights(config.model)}, std::move(tokenizer), std::move(chat_template)};
+  SamplingParams defaults;
+  defaults.temperature = kUsualTemperature;
+  return Start{{config.model, empty_weights(config.model)}, std::move(tokenizer), std::move(chat_template), 0, std::move(defaults), config.model.eos};
 }
 
 Status settle_template(Start& start, const Corpus& corpus) {

@@ -15,6 +15,8 @@ struct Start {
   Tokenizer tokenizer;
   std::optional<ChatTemplate> chat_template;
   int64_t stored_bytes = 0;  // of the files' weights
+  SamplingParams defaults = {};            // what the model advises
+  std::vector<int32_t> stop_ids = {};
 };
 
 // Completes the shape in `config` where a fresh model's follows from its tokenizer.

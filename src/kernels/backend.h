@@ -19,7 +19,7 @@ std::unique_ptr<Ops> make_reference_ops();
 // The pool must outlive the ops; one op at a time.
 Result<std::unique_ptr<Ops>> make_cpu_ops(ThreadPool& pool, std::string_view isa = "");
 
-// Instruction sets that this build knows and this processor has, best first: "avx512", "avx2", "neon" …, always "generic".
+// Instruction sets that this build knows and this processor has, best first: "avx512", "avxvnni", "avx2", "neon" …, always "generic".
 std::vector<std::string_view> cpu_isas();
 
 }  // namespace owlet

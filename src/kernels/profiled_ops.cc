@@ -11,9 +11,11 @@ OpWork bytes_of(const Views&... views) {
 }
 
 // Rows x through a weight [O, I] to out.
-OpWork product(TensorView out, TensorView x, TensorView weight) {
+OpWork product(TensorView out, TensorView x, TensorView weight, Precision precision) {
   OpWork work = bytes_of(out, x, weight);
-  (is_quantized(weight.dtype) ? work.int_ops : work.flops) = 2.0 * static_cast<double>(x.rows()) * static_cast<double>(weight.numel());
+  const bool in_bf16 = precision == Precision::kBF16 || (precision == Precision::kAsStored && weight.dtype == DType::kBF16);
+  double& kind = is_quantized(weight.dtype) ? work.int_ops : in_bf16 ? work.bf16_flops : work.flops;
+  kind = 2.0 * static_cast<double>(x.rows()) * static_cast<double>(weight.numel());
   return work;
 }
 std::string product_name(const char* op, TensorView weight) { return std::string(op) + " " + std::string(to_string(weight.dtype)); }
@@ -51,8 +53,14 @@ OpWork paged_attention(TensorView out, TensorView q, const KvPages& pages, std::
 OpWork& OpWork::operator+=(const OpWork& other) {
   bytes += other.bytes;
   flops += other.flops;
+  bf16_flops += other.bf16_flops;
   int_ops += other.int_ops;
   return *this;
+}
+
+double least_seconds(const OpWork& work, const MachineLimits& limits) {
+  const double computing = work.flops / limits.fp32_gflops + work.bf16_flops / limits.bf16_gflops + work.int_ops / limits.int8_gops;
+  return 1e-9 * std::max(work.bytes / limits.read_gb_s, computing);
 }
 
 ProfiledOps::Timer::~Timer() {
@@ -99,7 +107,7 @@ void ProfiledOps::rms_norm_backward(TensorView dx, Into into, TensorView dweight
 }
 
 void ProfiledOps::linear(TensorView out, Into into, TensorView x, TensorView weight, Precision precision) {
-  const Timer timer(*this, product_name("linear", weight), product(out, x, weight));
+  const Timer timer(*this, product_name("linear", weight), product(out, x, weight, precision));
   inner_.linear(out, into, x, weight, precision);
 }
 
@@ -107,7 +115,7 @@ void ProfiledOps::linears(std::span<const Product> products, TensorView x, Preci
   if (products.empty()) return;
   OpWork work = bytes_of(x);
   for (const Product& p : products) {
-    work += product(p.out_NO, x, p.weight_OI);
+    work += product(p.out_NO, x, p.weight_OI, precision);
     work.bytes -= bytes_of(x).bytes;
   }
   const Timer timer(*this, product_name("linear", products.front().weight_OI), work);
@@ -115,12 +123,12 @@ void ProfiledOps::linears(std::span<const Product> products, TensorView x, Preci
 }
 
 void ProfiledOps::linear_backward_input(TensorView dx, Into into, TensorView dout, TensorView weight, Precision precision) {
-  const Timer timer(*this, product_name("linear_backward_input", weight), product(dx, dout, weight));
+  const Timer timer(*this, product_name("linear_backward_input", weight), product(dx, dout, weight, precision));
   inner_.linear_backward_input(dx, into, dout, weight, precision);
 }
 
 void ProfiledOps::linear_backward_weight(TensorView dweight, TensorView dout, TensorView x, Precision precision) {
-  const Timer timer(*this, "linear_backward_weight", product(x, dout, dweight));
+  const Timer timer(*this, "linear_backward_weight", product(x, dout, dweight, precision));
   inner_.linear_backward_weight(dweight, dout, x, precision);
 }
 

@@ -6,18 +6,24 @@
 #include <string>
 #include <vector>
 
+#include "kernels/machine_limits.h"
 #include "kernels/ops.h"
 
 namespace owlet {
 
 // What an op must at least move and compute: the bytes of its tensors, each once, and multiplications and additions of products and
-// attention, in floating point or, with weights in blocks, in integers.
+// attention, in float32, in bfloat16 or, with weights in blocks, in integers.
 struct OpWork {
   double bytes = 0;
   double flops = 0;
+  double bf16_flops = 0;
   double int_ops = 0;
+  double operations() const { return flops + bf16_flops + int_ops; }
   OpWork& operator+=(const OpWork& other);
 };
+
+// What the work takes at least on a machine with these limits, in seconds: everything is moved, or computed, at its best rate.
+double least_seconds(const OpWork& work, const MachineLimits& limits);
 
 // Computes with other ops, which outlive it, and adds up what each takes. Products stand under the type of their weights.
 class ProfiledOps final : public Ops {

@@ -53,10 +53,12 @@ const damage = (page: Page): Promise<void> => page.evaluate(async () => {
 const words = process.argv.slice(2).join(' ');
 
 const tests: Test[] = [
-  test('answers with the engine in the browser, isolated from other origins', async ({ page }) => {
+  test('answers with the engine in the browser, isolated from other origins and with all threads', async ({ page }, site) => {
     assert.equal(await page.evaluate(() => crossOriginIsolated), true);
     await ask(page, 'What is the capital of Peru?');
     assert.match(await answered(page), /Lima[^]*tokens\/s/);
+    const cores = await page.evaluate(() => navigator.hardwareConcurrency);
+    assert.ok(site.asked.some((a) => a.path === `/engine/${cores > 1 ? 'threads' : 'single'}/engine.mjs`));
   }),
   test('goes on without a network after the first visit, also when it is opened anew', async ({ page }, site) => {
     await ask(page, 'What is the capital of Peru?');

@@ -22,6 +22,8 @@ namespace owlet {
 namespace {
 
 constexpr int64_t kUsualContext = 4096;
+constexpr int64_t kLeastContext = 512;
+constexpr int64_t kCacheBytes = 256 << 20;  // for keys and values: a tab is not the only one
 constexpr int64_t kSequences = 8;
 constexpr int64_t kChunkTokens = 64;  // of a prompt in a step: who stops an answer waits for one
 
@@ -71,6 +73,15 @@ struct Loaded {
 };
 std::unique_ptr<Loaded> loaded;
 
+// The usual context in half precision where that fits into kCacheBytes, else in 8 bits, and of a model too large for that as much as fits.
+void size_cache(EngineOptions& options, const ModelConfig& config) {
+  const auto room = [&config](DType dtype) { return kCacheBytes / std::max<int64_t>(1, KvCache::bytes_per_token(config, dtype)); };
+  const int64_t context = std::min(config.max_positions, kUsualContext);
+  options.kv_dtype = room(DType::kF16) >= context || config.head_dim % dtype_info(DType::kQ8_0).block_size != 0 ? DType::kF16 : DType::kQ8_0;
+  options.context_length = std::min(context, std::max(kLeastContext, room(options.kv_dtype)));
+  options.kv_tokens = options.context_length;
+}
+
 Status load(void* bytes, size_t size, const std::string& name, int threads, int64_t most_bytes) {
   loaded = nullptr;
   auto next = std::make_unique<Loaded>();
@@ -78,10 +89,8 @@ Status load(void* bytes, size_t size, const std::string& name, int threads, int6
   OWLET_ASSIGN(next->chat, read_chat_model(file, name));
   OWLET_ASSIGN(next->machine, make_machine(threads));
   const Model& model = *next->chat.model;
-  EngineOptions options{.max_sequences = kSequences, .chunk_tokens = kChunkTokens,
-                        .context_length = std::min(model.config.max_positions, kUsualContext),
-                        .pool = &next->machine->pool, .has_thread = false};
-  options.kv_tokens = options.context_length;
+  EngineOptions options{.max_sequences = kSequences, .chunk_tokens = kChunkTokens, .pool = &next->machine->pool, .has_thread = false};
+  size_cache(options, model.config);
   OWLET_TRY(check_memory(next->chat.id, model,
                          {.context = options.context_length, .sequences = options.max_sequences,
                           .rows = options.max_sequences + options.chunk_tokens, .kv_dtype = options.kv_dtype, .kv_tokens = options.kv_tokens},

@@ -117,29 +117,37 @@ class RowGroup {
   F d_, m_;
 };
 
-// sums[r] += the run's products with R rows of activations, `stride` blocks from one to the next: pair by pair of bfloat16 …
-template <class S, class Codes, int64_t R>
-[[gnu::always_inline]] inline void add_products(const Panel<S, Codes>& w, const BF16Block* x, int64_t stride, typename S::F (&sums)[R]) {
+// sums[r][g] += the products of a run of G groups' weights with R rows of activations, `stride` blocks from one to the next: pair by pair of
+// bfloat16 …
+template <class S, class Codes, int64_t R, int64_t G>
+[[gnu::always_inline]] inline void add_products(const Panel<S, Codes> (&w)[G], const BF16Block* x, int64_t stride, typename S::F (&sums)[R][G]) {
 #pragma GCC unroll 16
   for (int j = 0; j < Codes::kQuads; ++j) {
 #pragma GCC unroll 16
-    for (int64_t r = 0; r < R; ++r) sums[r] = S::dot_pairs(w.quads[j], x[r * stride].pairs[j], sums[r]);
+    for (int64_t r = 0; r < R; ++r) {
+#pragma GCC unroll 4
+      for (int64_t g = 0; g < G; ++g) sums[r][g] = S::dot_pairs(w[g].quads[j], x[r * stride].pairs[j], sums[r][g]);
+    }
   }
 }
 
 // … or all products of codes at once, and what they are worth.
-template <class S, class Codes, int64_t R>
-[[gnu::always_inline]] inline void add_products(const Panel<S, Codes>& w, const QuantizedBlock* x, int64_t stride,
-                                                typename S::F (&sums)[R]) {
-  typename S::F products[R];
-  S::template products<Codes>(w.quads, w.worth.halves, x, stride, products);
+template <class S, class Codes, int64_t R, int64_t G>
+[[gnu::always_inline]] inline void add_products(const Panel<S, Codes> (&w)[G], const QuantizedBlock* x, int64_t stride, typename S::F (&sums)[R][G]) {
+  typename S::F products[R][G];
+  S::template products<Codes>(w, x, stride, products);
 #pragma GCC unroll 16
   for (int64_t r = 0; r < R; ++r) {
     const QuantizedBlock& block = x[r * stride];
     const typename S::F d = S::set1(block.d);
-    sums[r] = S::fma(S::mul(w.worth.scale, d), products[r], sums[r]);
-    if constexpr (Codes::kKind == CodeKind::kLeast) sums[r] = S::fma(w.worth.least, S::set1(block.scaled_sum), sums[r]);
-    if constexpr (Codes::kKind == CodeKind::kHalves) sums[r] = S::fma(S::mul(w.worth.least, d), w.worth.halves.offsets(block), sums[r]);
+#pragma GCC unroll 4
+    for (int64_t g = 0; g < G; ++g) {
+      const auto& worth = w[g].worth;
+      typename S::F& sum = sums[r][g];
+      sum = S::fma(S::mul(worth.scale, d), products[r][g], sum);
+      if constexpr (Codes::kKind == CodeKind::kLeast) sum = S::fma(worth.least, S::set1(block.scaled_sum), sum);
+      if constexpr (Codes::kKind == CodeKind::kHalves) sum = S::fma(S::mul(worth.least, d), worth.halves.offsets(block), sum);
+    }
   }
 }
 

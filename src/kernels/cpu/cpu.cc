@@ -6,7 +6,9 @@
 #include "kernels/backend.h"
 #include "kernels/cpu/instruction_sets.h"
 
-#if defined(__aarch64__) && defined(__linux__)
+#if defined(__x86_64__)
+#include <cpuid.h>
+#elif defined(__aarch64__) && defined(__linux__)
 #include <asm/hwcap.h>
 #include <sys/auxv.h>
 #endif
@@ -30,7 +32,15 @@ bool has_avx512() {
 bool has_avx2() {
   return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
 }
-#elif defined(__aarch64__)
+#endif
+#if defined(OWLET_HAS_AVXVNNI)
+// Leaf 7, part 1, bit 4 of EAX; not all compilers that know the instructions know the name.
+bool has_avxvnni() {
+  unsigned a = 0, b = 0, c = 0, d = 0;
+  return has_avx2() && __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a >> 4 & 1) != 0;
+}
+#endif
+#if defined(__aarch64__)
 bool has_dot_product() {
 #if defined(__linux__)
   return (getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0;
@@ -43,6 +53,9 @@ bool has_dot_product() {
 constexpr InstructionSet kSets[] = {
 #if defined(OWLET_HAS_AVX512)
     {"avx512", has_avx512, cpu::make_avx512_ops},
+#endif
+#if defined(OWLET_HAS_AVXVNNI)
+    {"avxvnni", has_avxvnni, cpu::make_avxvnni_ops},
 #endif
 #if defined(__x86_64__)
     {"avx2", has_avx2, cpu::make_avx2_ops},

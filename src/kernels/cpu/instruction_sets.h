@@ -10,6 +10,7 @@ namespace owlet::cpu {
 
 std::unique_ptr<Ops> make_generic_ops(ThreadPool& pool);
 std::unique_ptr<Ops> make_avx2_ops(ThreadPool& pool);
+std::unique_ptr<Ops> make_avxvnni_ops(ThreadPool& pool);
 std::unique_ptr<Ops> make_avx512_ops(ThreadPool& pool);
 std::unique_ptr<Ops> make_neon_ops(ThreadPool& pool);
 std::unique_ptr<Ops> make_wasm_ops(ThreadPool& pool);

@@ -153,7 +153,7 @@ class PageReader {
 
   // kLanes keys from `key` on, turned as a product's weights are, a few runs at a time, and all queries.
   void score_codes(float* p, int64_t key, const PageQueries& queries, int64_t q) const {
-    Panel<S, KeyCodes> panels[kTurnedRuns];
+    Panel<S, KeyCodes> panels[kTurnedRuns][1];
     const T* page = k_[key / kKvPageLen];
     RowGroup<S, BlockQ8_0> group(page, kKvPageLen, key % kKvPageLen, row_);
     for (int64_t i = 0; i < S::kLanes * row_; i += kLine / static_cast<int64_t>(sizeof(T))) {
@@ -163,13 +163,13 @@ class PageReader {
       const int64_t runs = std::min(kTurnedRuns, row_ - begin);
       for (int64_t run = 0; run < runs; ++run) {
         group.open(begin + run);
-        panels[run] = group.run(0);
+        panels[run][0] = group.run(0);
       }
       code_rows<S::kProductRows>(p + key, panels, begin, runs, queries, queries.codes + begin, q);
     }
   }
   template <int64_t R>
-  void code_rows(float* p, const Panel<S, KeyCodes>* panels, int64_t begin, int64_t runs, const PageQueries& queries,
+  void code_rows(float* p, const Panel<S, KeyCodes> (*panels)[1], int64_t begin, int64_t runs, const PageQueries& queries,
                  const QuantizedBlock* x, int64_t q) const {
     int64_t i = 0;
     for (; i + R <= q; i += R) code_tile<R>(p + i * kBlockKeys, panels, begin, runs, queries.scale, x + i * row_);
@@ -178,13 +178,13 @@ class PageReader {
     }
   }
   template <int64_t R>
-  [[gnu::noinline]] void code_tile(float* p, const Panel<S, KeyCodes>* panels, int64_t begin, int64_t runs, float scale,
+  [[gnu::noinline]] void code_tile(float* p, const Panel<S, KeyCodes> (*panels)[1], int64_t begin, int64_t runs, float scale,
                                    const QuantizedBlock* x) const {
-    F sums[R];
-    for (int64_t r = 0; r < R; ++r) sums[r] = begin == 0 ? S::zero() : S::load(p + r * kBlockKeys);
+    F sums[R][1];
+    for (int64_t r = 0; r < R; ++r) sums[r][0] = begin == 0 ? S::zero() : S::load(p + r * kBlockKeys);
     for (int64_t run = 0; run < runs; ++run) add_products<S, KeyCodes>(panels[run], x + run, row_, sums);
     const bool ends = begin + runs == row_;
-    for (int64_t r = 0; r < R; ++r) S::store(p + r * kBlockKeys, ends ? S::mul(sums[r], S::set1(scale)) : sums[r]);
+    for (int64_t r = 0; r < R; ++r) S::store(p + r * kBlockKeys, ends ? S::mul(sums[r][0], S::set1(scale)) : sums[r][0]);
   }
 
   template <int64_t R>

@@ -18,6 +18,9 @@ cpu::PeakLoops best_loops() {
 #if defined(OWLET_HAS_AVX512)
   if (best == "avx512") return cpu::avx512_peak();
 #endif
+#if defined(OWLET_HAS_AVXVNNI)
+  if (best == "avxvnni") return cpu::avxvnni_peak();
+#endif
 #if defined(__x86_64__)
   if (best == "avx2") return cpu::avx2_peak();
 #elif defined(__aarch64__)

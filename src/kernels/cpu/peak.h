@@ -29,6 +29,7 @@ double run_fp32(int64_t rounds) {
 
 PeakLoops generic_peak();
 PeakLoops avx2_peak();
+PeakLoops avxvnni_peak();
 PeakLoops avx512_peak();
 PeakLoops neon_peak();
 

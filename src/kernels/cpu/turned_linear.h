@@ -1,5 +1,5 @@
 // y = x · Wᵀ for weights in blocks of codes, or in bfloat16 where the processor multiplies that. Activations are quantized (or rounded)
-// once; a group of kLanes outputs is one vector:
+// once; a group of kLanes outputs is one vector, and some groups pass by the rows together:
 //
 //   for each run of 32 along the input: sum = fma(d_w · d_x, Σ q_w q_x, sum), the inner sum in exact integers
 //
@@ -9,6 +9,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <span>
 #include <utility>
 
@@ -51,10 +52,11 @@ class TurnedLinear {
  private:
   using F = typename S::F;
   static constexpr int64_t kLanes = S::kLanes;
-  static constexpr int64_t kRows = S::kProductRows;  // of a tile
+  static constexpr int64_t kRows = S::kProductRows, kGroups = S::kProductGroups;  // of a tile
+  static constexpr int64_t kWidth = kGroups * kLanes;
   // Runs that are turned at once, in whole blocks.
   template <class Codes>
-  static constexpr int64_t kPart = (20 << 10) / sizeof(Panel<S, Codes>) / Codes::kRuns * Codes::kRuns;
+  static constexpr int64_t kPart = (20 << 10) / (kGroups * sizeof(Panel<S, Codes>)) / Codes::kRuns * Codes::kRuns;
 
   // Activations in tiles of kRows rows, the last one of what is left: a run of all rows, then the next.
   template <class Codes>
@@ -68,46 +70,52 @@ class TurnedLinear {
   struct Target {
     float* y;
     int64_t stride;
-    int64_t outputs;  // of this group
+    int64_t outputs;  // of these groups
     bool add;
     Target rows_from(int64_t r) const { return {y + r * stride, stride, outputs, add}; }
+    Target group(int64_t g) const { return {y + g * kLanes, stride, outputs - g * kLanes, add}; }
   };
 
   template <class Block>
   void product(std::span<const Ops::Product> products, Into into, TensorView x) {
     const auto activations = encode<BlockCodes<Block, S>>(x);
     if (activations.rows == 0) return;
-    int64_t groups = 0;
-    for (const Ops::Product& p : products) groups += groups_of(p);
-    const int threads = threads_for(pool_, x.rows() * groups * kLanes * x.cols());
-    float* sums = sums_.get<float>(threads * x.rows() * kLanes);
-    parts_.run(pool_, threads, groups, Groups<Block>{products, into, activations, sums});
+    int64_t bundles = 0;
+    for (const Ops::Product& p : products) bundles += bundles_of(p);
+    const int threads = threads_for(pool_, x.rows() * bundles * kWidth * x.cols());
+    float* sums = sums_.get<float>(threads * x.rows() * kWidth);
+    parts_.run(pool_, threads, bundles, Bundles<Block>{products, into, activations, sums});
   }
 
-  // The groups of all products, one after the other.
+  // kGroups groups each, of all products, one after the other.
   template <class Block>
-  struct Groups {
+  struct Bundles {
     std::span<const Ops::Product> products;
     Into into;
     const Activations<BlockCodes<Block, S>>& x;
-    float* sums;  // of each thread, a vector of each row
+    float* sums;  // of each thread, the vectors of each row
 
     void begin(int64_t part) const {
-      const auto [p, g] = find(part);
-      group(p, g).fetch_first();
+      const auto [p, bundle] = find(part);
+      group(p, bundle * kGroups).fetch_first();
     }
     void operator()(int thread, int64_t part) const {
-      const auto [p, g] = find(part);
-      const int64_t outputs = p.weight_OI.rows(), first = g * kLanes;
-      const Target to{p.out_NO.f32() + first, outputs, std::min(kLanes, outputs - first), into == Into::kAdd};
-      x.rows == 1 ? one_row(group(p, g), x, to) : many_rows(group(p, g), x, sums + thread * x.rows * kLanes, to);
+      const auto [p, bundle] = find(part);
+      const int64_t outputs = p.weight_OI.rows(), first = bundle * kWidth;
+      const Target to{p.out_NO.f32() + first, outputs, std::min(kWidth, outputs - first), into == Into::kAdd};
+      if (x.rows > 1) return many_rows(groups(p, bundle, std::make_index_sequence<kGroups>{}), x, sums + thread * x.rows * kWidth, to);
+      for (int64_t g = 0; g * kLanes < to.outputs; ++g) one_row(group(p, bundle * kGroups + g), x, to.group(g));
     }
 
    private:
-    std::pair<const Ops::Product&, int64_t> find(int64_t group) const {
+    std::pair<const Ops::Product&, int64_t> find(int64_t bundle) const {
       const Ops::Product* p = products.data();
-      for (; group >= groups_of(*p); ++p) group -= groups_of(*p);
-      return {*p, group};
+      for (; bundle >= bundles_of(*p); ++p) bundle -= bundles_of(*p);
+      return {*p, bundle};
+    }
+    template <size_t... G>
+    std::array<RowGroup<S, Block>, kGroups> groups(const Ops::Product& p, int64_t bundle, std::index_sequence<G...>) const {
+      return {group(p, bundle * kGroups + static_cast<int64_t>(G))...};
     }
     RowGroup<S, Block> group(const Ops::Product& p, int64_t g) const {
       return {p.weight_OI.as<const Block>(), p.weight_OI.rows(), g * kLanes, x.runs / BlockCodes<Block, S>::kRuns};
@@ -135,41 +143,46 @@ class TurnedLinear {
       quantize_activations<S>(x, out, stride, runs, Codes::kKind, Codes::kKind == CodeKind::kSigned ? S::kSignedOffset : Codes::kOffset);
     }
   }
-  static int64_t groups_of(const Ops::Product& p) { return (p.weight_OI.rows() + kLanes - 1) / kLanes; }
+  static int64_t bundles_of(const Ops::Product& p) { return (p.weight_OI.rows() + kWidth - 1) / kWidth; }
 
   // One row and the weights as they lie: each run is turned and used.
   template <class Block>
   [[gnu::noinline]] static void one_row(RowGroup<S, Block> group, const Activations<BlockCodes<Block, S>>& x, const Target& to) {
     using Codes = BlockCodes<Block, S>;
-    F sums[1] = {S::zero()};
+    F sums[1][1] = {{S::zero()}};
     for (int64_t b = 0; b < x.runs / Codes::kRuns; ++b) {
       group.open(b);
       for (int run = 0; run < Codes::kRuns; ++run) {
         group.fetch_ahead(b * Codes::kRuns + run);
-        add_products<S, Codes>(group.run(run), x.blocks + b * Codes::kRuns + run, 1, sums);
+        const Panel<S, Codes> panel[1] = {group.run(run)};
+        add_products<S, Codes>(panel, x.blocks + b * Codes::kRuns + run, 1, sums);
       }
     }
     write(sums, to);
   }
 
   template <class Block>
-  [[gnu::noinline]] static void many_rows(RowGroup<S, Block> group, const Activations<BlockCodes<Block, S>>& x, float* sums, const Target& to) {
+  [[gnu::noinline]] static void many_rows(std::array<RowGroup<S, Block>, kGroups> groups, const Activations<BlockCodes<Block, S>>& x, float* sums,
+                                          const Target& to) {
     using Codes = BlockCodes<Block, S>;
     constexpr int64_t kRuns = kPart<Codes>;
     static_assert(kRuns > 0);
-    Panel<S, Codes> panels[kRuns];
+    Panel<S, Codes> panels[kRuns][kGroups];
     for (int64_t first = 0; first < x.runs; first += kRuns) {
       const int64_t runs = std::min(kRuns, x.runs - first);
-      for (int64_t i = 0; i < runs; i += Codes::kRuns) {
-        group.open((first + i) / Codes::kRuns);
-        for (int run = 0; run < Codes::kRuns; ++run) {
-          group.fetch_ahead(first + i + run);
-          panels[i + run] = group.run(run);
+      for (int64_t g = 0; g < kGroups; ++g) {
+        RowGroup<S, Block>& group = groups[static_cast<size_t>(g)];
+        for (int64_t i = 0; i < runs; i += Codes::kRuns) {
+          group.open((first + i) / Codes::kRuns);
+          for (int run = 0; run < Codes::kRuns; ++run) {
+            group.fetch_ahead(first + i + run);
+            panels[i + run][g] = group.run(run);
+          }
         }
       }
       for (int64_t r = 0; r < x.rows; r += kRows) {
         const Part<Codes> part{panels, x.at(r, first), runs, x.height(r), first == 0, first + runs == x.runs};
-        tiles<kRows>(part, x.height(r), sums + r * kLanes, to.rows_from(r));
+        tiles<kRows>(part, x.height(r), sums + r * kWidth, to.rows_from(r));
       }
     }
   }
@@ -177,7 +190,7 @@ class TurnedLinear {
   // Some runs of a tile, the first and the last of the product's among them or not; `stride` blocks from a run to the next.
   template <class Codes>
   struct Part {
-    const Panel<S, Codes>* panels;
+    const Panel<S, Codes> (*panels)[kGroups];
     const ActivationsOf<Codes>* x;
     int64_t runs, stride;
     bool first, last;
@@ -186,27 +199,35 @@ class TurnedLinear {
   template <int64_t R, class Codes>
   static void tiles(Part<Codes> part, int64_t rows, float* kept, const Target& to) {
     int64_t r = 0;
-    for (; r + R <= rows; r += R, part.x += R) tile<R>(part, kept + r * kLanes, to.rows_from(r));
+    for (; r + R <= rows; r += R, part.x += R) tile<R>(part, kept + r * kWidth, to.rows_from(r));
     if constexpr (R > 1) {
-      if (r < rows) tiles<R / 2>(part, rows - r, kept + r * kLanes, to.rows_from(r));
+      if (r < rows) tiles<R / 2>(part, rows - r, kept + r * kWidth, to.rows_from(r));
     }
   }
   template <int64_t R, class Codes>
   [[gnu::noinline]] static void tile(const Part<Codes>& part, float* kept, const Target& to) {
-    F sums[R];
-    for (int64_t r = 0; r < R; ++r) sums[r] = part.first ? S::zero() : S::load(kept + r * kLanes);
+    F sums[R][kGroups];
+    for (int64_t r = 0; r < R; ++r) {
+      for (int64_t g = 0; g < kGroups; ++g) sums[r][g] = part.first ? S::zero() : S::load(kept + r * kWidth + g * kLanes);
+    }
     const ActivationsOf<Codes>* x = part.x;
     for (int64_t run = 0; run < part.runs; ++run, x += part.stride) add_products<S, Codes>(part.panels[run], x, 1, sums);
     if (part.last) return write(sums, to);
-    for (int64_t r = 0; r < R; ++r) S::store(kept + r * kLanes, sums[r]);
+    for (int64_t r = 0; r < R; ++r) {
+      for (int64_t g = 0; g < kGroups; ++g) S::store(kept + r * kWidth + g * kLanes, sums[r][g]);
+    }
   }
 
-  template <int64_t R>
-  [[gnu::always_inline]] static void write(F (&sums)[R], const Target& to) {
-    for (int64_t r = 0; r < R; ++r) {
-      float* y = to.y + r * to.stride;
-      if (to.add) sums[r] = S::add(load_up_to<S>(y, to.outputs), sums[r]);
-      store_up_to<S>(y, sums[r], to.outputs);
+  template <int64_t R, int64_t G>
+  [[gnu::always_inline]] static void write(F (&sums)[R][G], const Target& to) {
+    for (int64_t g = 0; g < G; ++g) {
+      const Target target = to.group(g);
+      if (target.outputs <= 0) return;
+      for (int64_t r = 0; r < R; ++r) {
+        float* y = target.y + r * target.stride;
+        if (target.add) sums[r][g] = S::add(load_up_to<S>(y, target.outputs), sums[r][g]);
+        store_up_to<S>(y, sums[r][g], target.outputs);
+      }
     }
   }
 

@@ -88,7 +88,9 @@ struct Avx2 {
   // Block formats; see block_codes.h and code_panel.h.
   using Quad = __m256i;
   static constexpr int32_t kSignedOffset = 0;
-  static constexpr int64_t kProductRows = 6;
+  // A vector of activations costs a load, which two groups of outputs share.
+  static constexpr int64_t kProductRows = 4;
+  static constexpr int64_t kProductGroups = 2;
 
   static __m128i load16(const void* p) { return _mm_loadu_si128(static_cast<const __m128i*>(p)); }
   static __m256i load32(const void* p) { return _mm256_loadu_si256(static_cast<const __m256i*>(p)); }
@@ -159,34 +161,39 @@ struct Avx2 {
   // out[r] = Σ q_w q_x over a run, exact, of R rows of activations. Products of unsigned codes of B bits by eight are summed in 16
   // bits, as many as 2 (2^B − 1) 127 allows; those of eight bits by eight are |w| · (x with w's sign), two of which stay below
   // 2 · 128 · 127.
-  template <class Codes, int64_t R>
-  [[gnu::always_inline]] static void products(const Quad* quads, const Halves<Codes>& halves, const QuantizedBlock* x, int64_t stride,
-                                              F (&out)[R]) {
+  template <class Codes, class Panel, int64_t R, int64_t G>
+  [[gnu::always_inline]] static void products(const Panel (&w)[G], const QuantizedBlock* x, int64_t stride, F (&out)[R][G]) {
     constexpr bool kSigned = Codes::kKind == CodeKind::kSigned, kInHalves = Codes::kKind == CodeKind::kHalves;
     constexpr int kTogether = Codes::kBits <= 4 ? 8 : Codes::kBits == 5 ? 4 : 2;
     constexpr int kQuads = kSigned ? 1 : kInHalves ? std::min(4, kTogether) : kTogether;
-    __m256i pairs[R], sum[R];
+    __m256i pairs[R][G], sum[R][G];
 #pragma GCC unroll 16
     for (int j = 0; j < 8; ++j) {
-      const __m256i quad = quads[j], magnitude = kSigned ? _mm256_abs_epi8(quad) : quad;
 #pragma GCC unroll 16
       for (int64_t r = 0; r < R; ++r) {
         const __m256i four = four_of(x[r * stride], j);
-        const __m256i two = _mm256_maddubs_epi16(magnitude, kSigned ? _mm256_sign_epi8(four, quad) : four);
-        pairs[r] = j % kQuads == 0 ? two : _mm256_add_epi16(pairs[r], two);
-        if constexpr (!kSigned) now(pairs[r]);
-        if ((j + 1) % kQuads != 0) continue;
-        __m256i weight = _mm256_set1_epi16(1);
-        if constexpr (kInHalves) weight = halves.scales[j / 4];
-        const __m256i four_sums = _mm256_madd_epi16(pairs[r], weight);
-        sum[r] = j + 1 == kQuads ? four_sums : _mm256_add_epi32(sum[r], four_sums);
-        if constexpr (kSigned) now(sum[r]);
+#pragma GCC unroll 4
+        for (int64_t g = 0; g < G; ++g) {
+          const __m256i quad = w[g].quads[j];
+          const __m256i two = kSigned ? _mm256_maddubs_epi16(_mm256_abs_epi8(quad), _mm256_sign_epi8(four, quad)) : _mm256_maddubs_epi16(quad, four);
+          pairs[r][g] = j % kQuads == 0 ? two : _mm256_add_epi16(pairs[r][g], two);
+          if constexpr (!kSigned) now(pairs[r][g]);
+          if ((j + 1) % kQuads != 0) continue;
+          __m256i weight = _mm256_set1_epi16(1);
+          if constexpr (kInHalves) weight = w[g].worth.halves.scales[j / 4];
+          const __m256i four_sums = _mm256_madd_epi16(pairs[r][g], weight);
+          sum[r][g] = j + 1 == kQuads ? four_sums : _mm256_add_epi32(sum[r][g], four_sums);
+          if constexpr (kSigned) now(sum[r][g]);
+        }
       }
     }
 #pragma GCC unroll 16
     for (int64_t r = 0; r < R; ++r) {
-      if constexpr (Codes::kKind == CodeKind::kOffset) sum[r] = _mm256_add_epi32(sum[r], _mm256_set1_epi32(x[r * stride].start));
-      out[r] = _mm256_cvtepi32_ps(sum[r]);
+#pragma GCC unroll 4
+      for (int64_t g = 0; g < G; ++g) {
+        if constexpr (Codes::kKind == CodeKind::kOffset) sum[r][g] = _mm256_add_epi32(sum[r][g], _mm256_set1_epi32(x[r * stride].start));
+        out[r][g] = _mm256_cvtepi32_ps(sum[r][g]);
+      }
     }
   }
   // The sum is in its register here and now: compilers put additions off, and run out of registers.

@@ -85,6 +85,7 @@ struct Avx512 {
   using Quad = __m512i;
   static constexpr int32_t kSignedOffset = 128;
   static constexpr int64_t kProductRows = 8;
+  static constexpr int64_t kProductGroups = 1;
 
   static __m128i load16(const void* p) { return _mm_loadu_si128(static_cast<const __m128i*>(p)); }
   // Four vectors with a row in each 128-bit lane: out[j] gets the 32-bit columns j, in each lane four rows.
@@ -158,9 +159,8 @@ struct Avx512 {
   };
 
   // out[r] = Σ q_w q_x over a run, exact, of R rows of activations.
-  template <class Codes, int64_t R>
-  [[gnu::always_inline]] static void products(const Quad* quads, const Halves<Codes>& halves, const QuantizedBlock* x, int64_t stride,
-                                              F (&out)[R]) {
+  template <class Codes, class Panel, int64_t R>
+  [[gnu::always_inline]] static void products(const Panel (&w)[1], const QuantizedBlock* x, int64_t stride, F (&out)[R][1]) {
     constexpr bool kInHalves = Codes::kKind == CodeKind::kHalves, kStarts = Codes::kKind == CodeKind::kSigned || Codes::kKind == CodeKind::kOffset;
     // The halves' sums are worth different scales; and one row's additions should not all wait for each other.
     constexpr bool kTwoSums = kInHalves || R == 1;
@@ -172,7 +172,7 @@ struct Avx512 {
     }
 #pragma GCC unroll 16
     for (int j = 0; j < 8; ++j) {
-      const __m512i quad = quads[j];
+      const __m512i quad = w[0].quads[j];
 #pragma GCC unroll 16
       for (int64_t r = 0; r < R; ++r) {
         int32_t four;
@@ -184,10 +184,10 @@ struct Avx512 {
 #pragma GCC unroll 16
     for (int64_t r = 0; r < R; ++r) {
       if constexpr (kInHalves) {
-        sum[r] = _mm512_mullo_epi32(sum[r], halves.scales[0]);
-        other[r] = _mm512_mullo_epi32(other[r], halves.scales[1]);
+        sum[r] = _mm512_mullo_epi32(sum[r], w[0].worth.halves.scales[0]);
+        other[r] = _mm512_mullo_epi32(other[r], w[0].worth.halves.scales[1]);
       }
-      out[r] = _mm512_cvtepi32_ps(kTwoSums ? _mm512_add_epi32(sum[r], other[r]) : sum[r]);
+      out[r][0] = _mm512_cvtepi32_ps(kTwoSums ? _mm512_add_epi32(sum[r], other[r]) : sum[r]);
     }
   }
 };

@@ -72,6 +72,7 @@ struct Generic {
   };
   static constexpr int32_t kSignedOffset = 0;
   static constexpr int64_t kProductRows = 4;
+  static constexpr int64_t kProductGroups = 1;
 
   template <class Word>
   static Quad quad_of(const Word& word) {
@@ -145,16 +146,16 @@ struct Generic {
   };
 
   // out[r] = Σ q_w q_x over a run, exact, of R rows of activations.
-  template <class Codes, int64_t R>
-  static void products(const Quad* quads, const Halves<Codes>& halves, const QuantizedBlock* x, int64_t stride, F (&out)[R]) {
+  template <class Codes, class Panel, int64_t R>
+  static void products(const Panel (&w)[1], const QuantizedBlock* x, int64_t stride, F (&out)[R][1]) {
     using Byte = std::conditional_t<Codes::kKind == CodeKind::kSigned, int8_t, uint8_t>;
     for (int64_t r = 0; r < R; ++r) {
       const QuantizedBlock& block = x[r * stride];
-      out[r] = each([&](int i) {
+      out[r][0] = each([&](int i) {
         int32_t sums[2] = {};
-        for (int k = 0; k < kBlock; ++k) sums[k / 16] += static_cast<Byte>(quads[k / 4].word[i] >> (8 * (k % 4))) * block.q[k];
+        for (int k = 0; k < kBlock; ++k) sums[k / 16] += static_cast<Byte>(w[0].quads[k / 4].word[i] >> (8 * (k % 4))) * block.q[k];
         if constexpr (Codes::kKind == CodeKind::kHalves) {
-          for (int half = 0; half < 2; ++half) sums[half] *= halves.scales[half][i];
+          for (int half = 0; half < 2; ++half) sums[half] *= w[0].worth.halves.scales[half][i];
         }
         return static_cast<float>(sums[0] + sums[1] + (Codes::kKind == CodeKind::kOffset ? block.start : 0));
       });

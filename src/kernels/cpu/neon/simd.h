@@ -80,6 +80,7 @@ struct Neon {
   using Quad = uint8x16_t;
   static constexpr int32_t kSignedOffset = 0;
   static constexpr int64_t kProductRows = 4;
+  static constexpr int64_t kProductGroups = 1;
 
   static int32x4_t ints(Quad x) { return vreinterpretq_s32_u8(x); }
   static Quad quad(int32x4_t x) { return vreinterpretq_u8_s32(x); }
@@ -143,15 +144,15 @@ struct Neon {
   };
 
   // out[r] = Σ q_w q_x over a run, exact, of R rows of activations.
-  template <class Codes, int64_t R>
-  static void products(const Quad* quads, const Halves<Codes>& halves, const QuantizedBlock* x, int64_t stride, F (&out)[R]) {
+  template <class Codes, class Panel, int64_t R>
+  static void products(const Panel (&w)[1], const QuantizedBlock* x, int64_t stride, F (&out)[R][1]) {
     constexpr bool kInHalves = Codes::kKind == CodeKind::kHalves;
     int32x4_t sum[R];
 #pragma GCC unroll 16
     for (int64_t r = 0; r < R; ++r) sum[r] = vdupq_n_s32(Codes::kKind == CodeKind::kOffset ? x[r * stride].start : 0);
 #pragma GCC unroll 2
     for (int half = 0; half < 2; ++half) {
-      const auto code = [&](int j) { return vreinterpretq_s8_u8(quads[4 * half + j]); };
+      const auto code = [&](int j) { return vreinterpretq_s8_u8(w[0].quads[4 * half + j]); };
 #pragma GCC unroll 16
       for (int64_t r = 0; r < R; ++r) {
         const int8x16_t q = vld1q_s8(x[r * stride].q + 16 * half);
@@ -160,11 +161,11 @@ struct Neon {
         four = vdotq_laneq_s32(four, code(1), q, 1);
         four = vdotq_laneq_s32(four, code(2), q, 2);
         four = vdotq_laneq_s32(four, code(3), q, 3);
-        if constexpr (kInHalves) four = vmlaq_s32(sum[r], four, halves.scales[half]);
+        if constexpr (kInHalves) four = vmlaq_s32(sum[r], four, w[0].worth.halves.scales[half]);
         sum[r] = four;
       }
     }
-    for (int64_t r = 0; r < R; ++r) out[r] = vcvtq_f32_s32(sum[r]);
+    for (int64_t r = 0; r < R; ++r) out[r][0] = vcvtq_f32_s32(sum[r]);
   }
 };
 

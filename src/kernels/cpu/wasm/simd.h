@@ -95,6 +95,7 @@ struct Wasm {
   };
   static constexpr int32_t kSignedOffset = 0;
   static constexpr int64_t kProductRows = 2;  // sixteen registers hold the sums of two rows, and what goes into them
+  static constexpr int64_t kProductGroups = 1;
 
   template <class At>
   static Quad words(const At& at) {
@@ -168,9 +169,8 @@ struct Wasm {
 
   // out[r] = Σ q_w q_x over a run, exact, of R rows of activations. Codes become sixteen bits wide, pairs of products are summed in
   // 32, and a row's two sums of pairs meet at the end.
-  template <class Codes, int64_t R>
-  [[gnu::always_inline]] static void products(const Quad* quads, const Halves<Codes>& halves, const QuantizedBlock* x, int64_t stride,
-                                              F (&out)[R]) {
+  template <class Codes, class Panel, int64_t R>
+  [[gnu::always_inline]] static void products(const Panel (&w)[1], const QuantizedBlock* x, int64_t stride, F (&out)[R][1]) {
     constexpr bool kInHalves = Codes::kKind == CodeKind::kHalves;
     Quad sum[R];
 #pragma unroll
@@ -183,7 +183,7 @@ struct Wasm {
       v128_t pairs[R][4];  // of two rows each
 #pragma unroll
       for (int j = 0; j < 4; ++j) {
-        const Quad quad = quads[4 * half + j];
+        const Quad quad = w[0].quads[4 * half + j];
         const v128_t w[4] = {wasm_i16x8_extend_low_i8x16(quad.low), wasm_i16x8_extend_high_i8x16(quad.low),
                              wasm_i16x8_extend_low_i8x16(quad.high), wasm_i16x8_extend_high_i8x16(quad.high)};
 #pragma unroll
@@ -200,13 +200,13 @@ struct Wasm {
       for (int64_t r = 0; r < R; ++r) {
         Quad rows = {sum_pairs(pairs[r][0], pairs[r][1]), sum_pairs(pairs[r][2], pairs[r][3])};
         if constexpr (kInHalves) {
-          rows = {wasm_i32x4_mul(rows.low, halves.scales[half].low), wasm_i32x4_mul(rows.high, halves.scales[half].high)};
+          rows = {wasm_i32x4_mul(rows.low, w[0].worth.halves.scales[half].low), wasm_i32x4_mul(rows.high, w[0].worth.halves.scales[half].high)};
         }
         sum[r] = plus(sum[r], rows);
       }
     }
 #pragma unroll
-    for (int64_t r = 0; r < R; ++r) out[r] = floats(sum[r]);
+    for (int64_t r = 0; r < R; ++r) out[r][0] = floats(sum[r]);
   }
 
  private:
