@@ -40,7 +40,7 @@ failed=0
 same() {
   local step file status=0
   step=$(printf 'step-%08d' "$4")
-  for file in model.safetensors optimizer.safetensors trainer.json; do
+  for file in model.safetensors optimizer.state trainer.json; do
     cmp "$2/$step/$file" "$3/$step/$file" || status=1
   done
   verdict "$1" $status
@@ -64,7 +64,7 @@ for room in 8 64; do
   grep -qF "lost/step-00000003 is whole" log
   verdict "and what there is" $?
 done
-printf '!' | dd of=lost/step-00000003/optimizer.safetensors bs=1 seek=5000 conv=notrunc 2>/dev/null
+printf '!' | dd of=lost/step-00000003/optimizer.state bs=1 seek=5000 conv=notrunc 2>/dev/null
 (run lost 12) >log 2>&1
 grep -qF "passed over lost/step-00000003" log
 verdict "a damaged checkpoint is passed over" $?

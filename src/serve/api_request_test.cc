@@ -299,12 +299,12 @@ TEST(ApiRequest, WrongSamplingIsRefusedByName) {
 // Objects and keys cost more than their bytes: there is a bound on all of them together, beyond those that each field has.
 TEST(ApiRequest, ValuesOfABodyAreBounded) {
   std::string messages, biases;
-  for (int i = 0; i < 4096; ++i) messages += std::string(i == 0 ? "" : ",") + R"({"role":"user","content":[{"type":"text","text":"a \"{[:"}]})";
+  for (int i = 0; i < 2048; ++i) messages += std::string(i == 0 ? "" : ",") + R"({"role":"user","content":[{"type":"text","text":"a \"{[:"}]})";
   EXPECT_TRUE(std::holds_alternative<ApiRequest>(parse(Endpoint::kChat, "{\"messages\":[" + messages + "]}")));
   for (int i = 0; i < 60'000; ++i) biases += fmt::format("{}\"{}\":1", i == 0 ? "" : ",", i);
   const auto refused = parse(Endpoint::kCompletions, "{\"prompt\":\"a\",\"logit_bias\":{" + biases + "}}");
   ASSERT_TRUE(std::holds_alternative<ApiError>(refused));
-  EXPECT_EQ(std::get<ApiError>(refused).message, "the body has more than 32768 objects, arrays and keys");
+  EXPECT_EQ(std::get<ApiError>(refused).message, "the body has more than 16384 objects, arrays and keys");
   std::string ids = "1";
   for (int i = 0; i < 140'000; ++i) ids += ",1";
   const auto many = parse(Endpoint::kCompletions, "{\"prompt\":[" + ids + "]}");

@@ -46,7 +46,7 @@ bool is_kept_by_model(const TrainingState& state, const std::string& name) {
   return state.whole_model && !(offset && name.ends_with("norm.weight"));
 }
 
-// What optimizer.safetensors holds.
+// What optimizer.state holds.
 std::vector<std::pair<std::string, Tensor>> beside_the_model(const TrainingState& state) {
   auto tensors = state.optimizer.states();
   for (int64_t b = 0; b < state.parameters.n_buckets(); ++b) {
@@ -77,7 +77,7 @@ Status write_checkpoint(const fs::path& folder, const TrainingState& state, cons
   if (state.whole_model) OWLET_TRY(save_hf(state.model, folder));
   const auto beside = beside_the_model(state);
   std::vector<std::pair<std::string, TensorView>> views(beside.begin(), beside.end());
-  OWLET_TRY(write_safetensors(folder / "optimizer.safetensors", views));
+  OWLET_TRY(write_safetensors(folder / "optimizer.state", views));
   if (add_files) OWLET_TRY(add_files(folder));
   OWLET_TRY(write_file(folder / "trainer.json", dump_json(trainer_state, 1) + "\n"));
   return write_checksums(folder);
@@ -179,7 +179,7 @@ Status check_checkpoint(const fs::path& checkpoint) {
 
 Result<Json> load_checkpoint(const fs::path& checkpoint, const TrainingState& state) {
   if (state.whole_model) OWLET_TRY(load_weights(checkpoint, state.model));
-  OWLET_ASSIGN(const auto beside, read_safetensors(checkpoint / "optimizer.safetensors"));
+  OWLET_ASSIGN(const auto beside, read_safetensors(checkpoint / "optimizer.state"));
   for (const auto& [name, tensor] : beside_the_model(state)) OWLET_TRY(fill(beside, name, tensor));
   OWLET_ASSIGN(const std::string text, read_file(checkpoint / "trainer.json", kMaxJsonBytes));
   auto trainer_state = parse_json(text);

@@ -1,8 +1,9 @@
 // Checkpoints: a Hugging Face folder that any tool can open, and beside the model what training needs to go on bit by bit.
 //
 //   RUN/step-00001200/config.json, model.safetensors   the model, each tensor in the type it is trained in
-//                     optimizer.safetensors             moments, by tensor name; adapters and other weights that the model's own
-//                                                       files do not hold, or not to the bit
+//                     optimizer.state                   moments, by tensor name; adapters and other weights that the model's own
+//                                                       files do not hold, or not to the bit. It is a safetensors file, but is not
+//                                                       called so: vLLM takes every file that is for a piece of the model
 //                     trainer.json                      step, position in the data
 //                     checksums.json                    {"FILE": SHA-256} of all the others
 //

@@ -346,7 +346,7 @@ TEST_F(Training, ADamagedCheckpointIsPassedOver) {
     bytes.seekp(-3, std::ios::end);
     bytes.put('!');
   };
-  damage("step-00000030", "optimizer.safetensors");
+  damage("step-00000030", "optimizer.state");
   Model model = fresh_model();
   auto data = BatchStream::create(counting(), config.batch_rows, config.seq_len, 5).value();
   Trainer trainer({*ops_}, model, config, data, run);
@@ -355,7 +355,7 @@ TEST_F(Training, ADamagedCheckpointIsPassedOver) {
   ASSERT_TRUE(resumed.ok()) << resumed.error().to_string();
   EXPECT_EQ(trainer.finished_steps(), 20);
   ASSERT_EQ(notes.size(), 1u);
-  EXPECT_THAT(notes[0], testing::HasSubstr("step-00000030/optimizer.safetensors is not what was written"));
+  EXPECT_THAT(notes[0], testing::HasSubstr("step-00000030/optimizer.state is not what was written"));
   EXPECT_EQ(latest_checkpoint(run)->filename(), "step-00000020");
   EXPECT_TRUE(fs::exists(run / "step-00000030.damaged"));
   damage("step-00000020", "model.safetensors");
@@ -384,19 +384,19 @@ TEST_F(Training, AFullDiskCostsTheStepsSinceTheLastCheckpoint) {
   ASSERT_TRUE(train(whole, 0).ok());
   ASSERT_TRUE(train(run, 5).ok());
   const auto size = [&](const char* file) { return static_cast<rlim_t>(fs::file_size(run / "step-00000005" / file)); };
-  const rlim_t model = size("model.safetensors"), states = size("optimizer.safetensors");
+  const rlim_t model = size("model.safetensors"), states = size("optimizer.state");
   ASSERT_LT(model, states);
   for (const rlim_t room : {rlim_t{0}, size("config.json") - 1, model / 2, model - 1, model, states - 1}) {
     const Status status = train(run, 0, room);
     ASSERT_FALSE(status.ok()) << room;
-    EXPECT_THAT(status.error().message, testing::HasSubstr(room < model ? "step-00000008.partial/" : "step-00000008.partial/optimizer.safetensors")) << room;
+    EXPECT_THAT(status.error().message, testing::HasSubstr(room < model ? "step-00000008.partial/" : "step-00000008.partial/optimizer.state")) << room;
     EXPECT_THAT(status.error().hint, testing::HasSubstr("step-00000005 is whole")) << room;
     EXPECT_FALSE(fs::exists(run / "step-00000008.partial"));
     EXPECT_EQ(complete_checkpoints(run), (std::vector{run / "step-00000004", run / "step-00000005"}));
     EXPECT_TRUE(check_checkpoint(run / "step-00000005").ok());
   }
   ASSERT_TRUE(train(run, 0).ok());
-  for (const char* file : {"model.safetensors", "optimizer.safetensors", "trainer.json"}) {
+  for (const char* file : {"model.safetensors", "optimizer.state", "trainer.json"}) {
     EXPECT_EQ(read_file(run / "step-00000020" / file).value(), read_file(whole / "step-00000020" / file).value()) << file;
   }
 }
@@ -456,7 +456,7 @@ TEST_F(Training, KeepsTheLastCheckpointsAndSkipsHalfWrittenOnes) {
   Trainer trainer({*ops_}, model, config, data, run);
   ASSERT_TRUE(trainer.train({}, {}, never_).ok());
   EXPECT_FALSE(fs::exists(run / "step-00000010"));
-  EXPECT_TRUE(fs::exists(run / "step-00000020" / "optimizer.safetensors"));
+  EXPECT_TRUE(fs::exists(run / "step-00000020" / "optimizer.state"));
   fs::create_directories(run / "step-00000099.partial");
   EXPECT_EQ(latest_checkpoint(run)->filename(), "step-00000030");
 

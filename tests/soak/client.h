@@ -70,7 +70,7 @@ class Connection {
 };
 
 inline std::string http(std::string_view method, std::string_view path, const std::string& body = {}) {
-  return fmt::format("{} {} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{}", method, path, body.size(), body);
+  return fmt::format("{} {} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{}", method, path, body.size(), body);
 }
 
 inline std::string get(uint16_t port, std::string_view path) {
