@@ -61,6 +61,8 @@ TEST(MachineMemory, ThereIsSome) {
 TEST(Printable, NothingSteersTheTerminal) {
   EXPECT_EQ(printable("a\x1b[2J\tb\nc\r\x7f"), "a[2J\tb\nc");
   EXPECT_EQ(printable("naïve \xc2\x9b" "31m 東京"), "naïve 31m 東京");
+  EXPECT_EQ(printable("x\x9b" "y\xff é\xe2\x82"), "xy é") << "bytes that are no UTF-8";
+  EXPECT_EQ(printable("\xe0\x80\x9bz"), "z") << "a control character's long form";
   EXPECT_EQ(printable_line("a\nb", 10), "a b");
   EXPECT_EQ(printable_line("naïve", 3), "na");
 }

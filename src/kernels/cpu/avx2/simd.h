@@ -158,7 +158,7 @@ struct Avx2 {
     F offsets(const QuantizedBlock& x) const { return _mm256_cvtepi32_ps(_mm256_madd_epi16(t, _mm256_set1_epi32(x.start))); }
   };
 
-  // out[r] = Σ q_w q_x over a run, exact, of R rows of activations. Products of unsigned codes of B bits by eight are summed in 16
+  // out[r][g] = Σ q_w q_x over a run, exact, of R rows of activations and G groups of weights. Products of unsigned codes of B bits by eight are summed in 16
   // bits, as many as 2 (2^B − 1) 127 allows; those of eight bits by eight are |w| · (x with w's sign), two of which stay below
   // 2 · 128 · 127.
   template <class Codes, class Panel, int64_t R, int64_t G>

@@ -13,27 +13,8 @@ struct AvxVnni : Avx2 {
   // sums + four products of unsigned by signed bytes in each lane.
   static __m256i add_dots(__m256i sums, __m256i codes, __m256i x) { return _mm256_dpbusd_avx_epi32(sums, codes, x); }
 
-  template <class Codes>
-  struct Halves {};
-  template <class Codes>
-    requires(Codes::kKind == CodeKind::kHalves)
-  struct Halves<Codes> {
-    __m256i scales[2];  // s of both sixteens
-    __m256i t;          // (t, t) of both in each lane
-    static __m256i pair(__m256i low, __m256i high) { return _mm256_blend_epi16(low, _mm256_slli_epi32(high, 16), 0xaa); }
-    void set(Quad s0, Quad s1) {
-      scales[0] = s0;
-      scales[1] = s1;
-      t = _mm256_mullo_epi16(pair(s0, s1), _mm256_set1_epi16(Codes::kOffset));
-    }
-    void set(Quad s0, Quad s1, Quad t0, Quad t1) {
-      set(s0, s1);
-      t = pair(t0, t1);
-    }
-    F offsets(const QuantizedBlock& x) const { return _mm256_cvtepi32_ps(_mm256_madd_epi16(t, _mm256_set1_epi32(x.start))); }
-  };
-
-  // out[r] = Σ q_w q_x over a run, exact, of R rows of activations; one sixteen after the other, since both are worth different scales.
+  // out[r][g] = Σ q_w q_x over a run, exact, of R rows of activations and G groups of weights; one sixteen after the other, since both
+  // are worth different scales.
   template <class Codes, class Panel, int64_t R, int64_t G>
   [[gnu::always_inline]] static void products(const Panel (&w)[G], const QuantizedBlock* x, int64_t stride, F (&out)[R][G]) {
     constexpr bool kInHalves = Codes::kKind == CodeKind::kHalves, kStarts = Codes::kKind == CodeKind::kSigned || Codes::kKind == CodeKind::kOffset;
@@ -57,7 +38,7 @@ struct AvxVnni : Avx2 {
       for (int64_t r = 0; r < R; ++r) {
 #pragma GCC unroll 4
         for (int64_t g = 0; g < G; ++g) {
-          if constexpr (kInHalves) sum[r][g] = _mm256_mullo_epi32(sum[r][g], w[g].worth.halves.scales[half]);
+          if constexpr (kInHalves) sum[r][g] = _mm256_mullo_epi32(sum[r][g], _mm256_srai_epi32(w[g].worth.halves.scales[half], 16));
           total[r][g] = kInHalves && half == 1 ? _mm256_add_epi32(total[r][g], sum[r][g]) : sum[r][g];
         }
       }
