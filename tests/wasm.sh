@@ -57,7 +57,7 @@ OWLET_ISA=generic "$owlet" serve --port 0 >"$log" 2>&1 &
 server=$!
 trap 'kill "$server" 2>/dev/null; rm -f "$log"' EXIT
 for _ in $(seq 600); do
-  url=$(grep -oE 'http://127\.0\.0\.1:[0-9]+[^0-9]' "$log" | head -n 1 | tr -cd 'a-z0-9:/.')
+  url=$(grep -oE 'http://127\.0\.0\.1:[0-9]+' "$log" | head -n 1)
   [ -n "$url" ] && break
   sleep 0.1
 done
