@@ -62,4 +62,14 @@ Result<double> run_train_peer(const std::string& program, const std::string& pre
   return figure;
 }
 
+void print_peer_headings(size_t n) {
+  for (size_t p = 0; p < n; ++p) fmt::print("{:>22}", fmt::format("peer {}, we × it", p + 1));
+  fmt::print("\n");
+}
+
+void print_peers(double ours, std::span<const double> peers) {
+  for (const double peer : peers) fmt::print("{:>22}", peer > 0 ? fmt::format("{:.0f}  × {:.2f}", peer, ours / peer) : "–");
+  fmt::print("\n");
+}
+
 }  // namespace owlet

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <span>
 #include <string>
 
 #include "core/result.h"
@@ -24,5 +25,9 @@ Result<double> run_peer(const std::string& program, const std::filesystem::path&
 // Tokens per second of a training step of the model that bench_train() steps: what `PROGRAM PRECISION THREADS` prints in its last line.
 // tests/interop/step_torch.py is one. Errors: as above.
 Result<double> run_train_peer(const std::string& program, const std::string& precision, int threads);
+
+// The columns of a table that `n` peers take: their headings, and what each does beside `ours`, in tokens/s; 0: it has no such figure.
+void print_peer_headings(size_t n);
+void print_peers(double ours, std::span<const double> peers);
 
 }  // namespace owlet

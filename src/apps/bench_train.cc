@@ -68,9 +68,9 @@ struct TrainBench {
 struct Line {
   std::string precision;
   double MachineLimits::*limit;
-  std::vector<double> gflops, shares, tokens, busy;
-  std::vector<std::vector<double>> peers;  // tokens/s of each, and of each round; 0 where it has no such figure
-  std::string no_peer;                     // why one has none
+  std::vector<double> gflops = {}, shares = {}, tokens = {}, busy = {};
+  std::vector<std::vector<double>> peers = {};  // tokens/s of each, and of each round; 0 where it has no such figure
+  std::string no_peer = {};                     // why one has none
 };
 
 double processor_seconds() { return static_cast<double>(std::clock()) / CLOCKS_PER_SEC; }
@@ -109,8 +109,7 @@ void print(const Line& line) {
   const double tokens = r["tokens_per_s"].get<double>();
   fmt::print("{:<6} {:>10.1f} {:>10.1f} {:>14.1f} {:>10.1f} {:>6.0f} % {:>10.0f}", line.precision, r["value"].get<double>(), r["best"].get<double>(),
              r["while_running"].get<double>(), r["limit"].get<double>(), 100 * r["ratio"].get<double>(), tokens);
-  for (const Json& peer : r["peers"]) fmt::print("{:>22}", peer > 0 ? fmt::format("{:.0f}  × {:.2f}", peer.get<double>(), tokens / peer.get<double>()) : "–");
-  fmt::print("\n");
+  print_peers(tokens, r["peers"].get<std::vector<double>>());
   if (!line.no_peer.empty()) fmt::print("       {}\n", line.no_peer);
 }
 
@@ -118,7 +117,7 @@ void print(const Line& line) {
 
 Status bench_train(const TrainBenchOptions& options) {
   OWLET_ASSIGN(const auto machine, make_machine(options.threads));
-  std::vector<Line> lines = {{"f32", &MachineLimits::fp32_gflops, {}, {}, {}, {}, {}, {}}, {"bf16", &MachineLimits::bf16_gflops, {}, {}, {}, {}, {}, {}}};
+  std::vector<Line> lines = {{"f32", &MachineLimits::fp32_gflops}, {"bf16", &MachineLimits::bf16_gflops}};
   std::vector<std::unique_ptr<TrainBench>> benches;
   for (const Line& line : lines) {
     benches.push_back(std::make_unique<TrainBench>(*machine, line.precision));
@@ -138,8 +137,7 @@ Status bench_train(const TrainBenchOptions& options) {
   fmt::print("a training step of {}, 8 × 256 tokens; {}, {} threads\n\n", format_short(static_cast<double>(benches[0]->model.config.n_params())),
              machine->ops->name(), machine->pool.size());
   fmt::print("{:<6} {:>10} {:>10} {:>14} {:>10} {:>8} {:>10}", "", "GFLOP/s", "best", "while running", "limit", "share", "tokens/s");
-  for (size_t p = 0; p < options.peers.size(); ++p) fmt::print("{:>22}", fmt::format("peer {}, we × it", p + 1));
-  fmt::print("\n");
+  print_peer_headings(options.peers.size());
   for (const Line& line : lines) print(line);
   return {};
 }

@@ -92,12 +92,10 @@ void print(const std::vector<BenchLine>& results, const MachineLimits& limits, c
   fmt::print("{}, {} threads: reads {:.0f} GB/s, int8 {:.0f} Gop/s, bf16 {:.0f}, fp32 {:.0f} GFLOP/s\n\n", machine.ops->name(),
              machine.pool.size(), limits.read_gb_s, limits.int8_gops, limits.bf16_gflops, limits.fp32_gflops);
   fmt::print("{:<26} {:>12} {:>12} {:>8}", "", "tokens/s", "limit", "share");
-  for (size_t i = 0; i < results.front().peers.size(); ++i) fmt::print("{:>22}", fmt::format("peer {}, we × it", i + 1));
-  fmt::print("\n");
+  print_peer_headings(results.front().peers.size());
   for (const BenchLine& r : results) {
     fmt::print("{:<26} {:>12.0f} {:>12.0f} {:>6.0f} %", r.name, r.value, r.limit, 100 * r.value / r.limit);
-    for (const double peer : r.peers) fmt::print("{:>22}", peer > 0 ? fmt::format("{:.0f}  × {:.2f}", peer, r.value / peer) : "–");
-    fmt::print("\n");
+    print_peers(r.value, r.peers);
   }
   for (const BenchLine& r : results) {
     if (!r.no_peer.empty()) fmt::print("\n{}: {}\n", r.name, r.no_peer);

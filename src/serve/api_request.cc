@@ -11,7 +11,7 @@ constexpr int64_t kMaxTokens = 1'000'000;
 constexpr int64_t kMaxChoices = 8;
 constexpr size_t kMaxAnswers = 128;  // prompts × n
 constexpr size_t kMaxMessages = 2048;  // as OpenAI
-constexpr size_t kMaxParts = 16384;  // of a body: twice what so many messages of one part each have
+constexpr size_t kMaxParts = 16384;  // of a body: a little more than so many messages of one part each have
 constexpr size_t kMaxStops = 16;
 constexpr size_t kMaxStopBytes = 1024;
 

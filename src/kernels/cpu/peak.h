@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <type_traits>
 
 namespace owlet::cpu {
 
@@ -11,20 +12,44 @@ struct PeakLoops {
   double (*int8)(int64_t rounds);
 };
 
-// S::fma on enough independent sums to fill the pipes.
+// Compilers move vectors to memory and back even where there are registers enough.
+template <class Vector>
+[[gnu::always_inline]] inline void stay_in_register(Vector& x) {
+#if defined(__x86_64__)
+  if constexpr (!std::is_class_v<Vector>) asm volatile("" : "+x"(x));
+#elif defined(__aarch64__)
+  if constexpr (!std::is_class_v<Vector>) asm volatile("" : "+w"(x));
+#endif
+}
+
+// `step` on each of twelve sums, which are enough to fill the pipes, `rounds` times; `number` makes one of each at the end. How many operations
+// that was, of `operations` a step. All loops over the sums are unrolled: an array that any loop walks stays in memory, and would be measured.
+// `start` makes the k-th sum, each another one: of equal sums a compiler computes one for all.
+template <class Start, class Step, class Number>
+double run_sums(int64_t rounds, double operations, const Start& start, const Step& step, const Number& number) {
+  constexpr int kSums = 12;
+  using Sum = decltype(start(0));
+  Sum sums[kSums];
+#pragma GCC unroll 12
+  for (int k = 0; k < kSums; ++k) sums[k] = start(k);
+  for (int64_t r = 0; r < rounds; ++r) {
+#pragma GCC unroll 12
+    for (Sum& s : sums) {
+      s = step(s);
+      stay_in_register(s);
+    }
+  }
+  volatile float keep = 0;
+#pragma GCC unroll 12
+  for (Sum& s : sums) keep = keep + static_cast<float>(number(s));
+  return static_cast<double>(rounds) * kSums * operations;
+}
+
 template <class S>
 double run_fp32(int64_t rounds) {
-  typename S::F sum[12];
-  for (auto& s : sum) s = S::set1(1.0f);
-  const auto a = S::set1(1.0f + static_cast<float>(rounds & 1) * 1e-7f), b = S::set1(1e-9f);
-  for (int64_t r = 0; r < rounds; ++r) {
-    for (auto& s : sum) s = S::fma(s, a, b);
-  }
-  float total = 0;
-  for (auto& s : sum) total += S::sum(s);
-  volatile float keep = total;
-  static_cast<void>(keep);
-  return static_cast<double>(rounds) * 12 * 2 * S::kLanes;
+  using F = typename S::F;
+  const F a = S::set1(1.0f + static_cast<float>(rounds & 1) * 1e-7f), b = S::set1(1e-9f);
+  return run_sums(rounds, 2 * S::kLanes, [](int k) { return S::set1(1.0f + static_cast<float>(k)); }, [&](F s) { return S::fma(s, a, b); }, [](F s) { return S::sum(s); });
 }
 
 PeakLoops generic_peak();

@@ -5,28 +5,16 @@ namespace owlet::cpu {
 namespace {
 
 double run_bf16(int64_t rounds) {
-  __m512 sum[12];
-  for (auto& s : sum) s = _mm512_setzero_ps();
   const auto a = _mm512_castsi512_ps(_mm512_set1_epi32(static_cast<int>(0x3f803f80 + (rounds & 1))));
   const auto b = _mm512_castsi512_ps(_mm512_set1_epi32(0x30803080));
-  for (int64_t r = 0; r < rounds; ++r) {
-    for (auto& s : sum) s = Avx512::dot_pairs(a, b, s);
-  }
-  volatile float keep = 0;
-  for (auto& s : sum) keep = keep + _mm512_reduce_add_ps(s);
-  return static_cast<double>(rounds) * 12 * 2 * 32;
+  return run_sums(rounds, 2 * 32, [](int k) { return _mm512_set1_ps(static_cast<float>(k)); }, [&](__m512 s) { return Avx512::dot_pairs(a, b, s); },
+                  [](__m512 s) { return _mm512_reduce_add_ps(s); });
 }
 
 double run_int8(int64_t rounds) {
-  __m512i sum[12];
-  for (auto& s : sum) s = _mm512_setzero_si512();
   const auto a = _mm512_set1_epi8(static_cast<char>(rounds & 3)), b = _mm512_set1_epi8(1);
-  for (int64_t r = 0; r < rounds; ++r) {
-    for (auto& s : sum) s = _mm512_dpbusd_epi32(s, a, b);
-  }
-  volatile int keep = 0;
-  for (auto& s : sum) keep = keep + _mm512_reduce_add_epi32(s);
-  return static_cast<double>(rounds) * 12 * 2 * 64;
+  return run_sums(rounds, 2 * 64, [](int k) { return _mm512_set1_epi32(k); }, [&](__m512i s) { return _mm512_dpbusd_epi32(s, a, b); },
+                  [](__m512i s) { return _mm512_reduce_add_epi32(s); });
 }
 
 }  // namespace

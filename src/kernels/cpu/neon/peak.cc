@@ -5,15 +5,8 @@ namespace owlet::cpu {
 namespace {
 
 double run_int8(int64_t rounds) {
-  int32x4_t sum[12];
-  for (auto& s : sum) s = vdupq_n_s32(0);
   const int8x16_t a = vdupq_n_s8(static_cast<int8_t>(rounds & 3)), b = vdupq_n_s8(1);
-  for (int64_t r = 0; r < rounds; ++r) {
-    for (auto& s : sum) s = vdotq_s32(s, a, b);
-  }
-  volatile int keep = 0;
-  for (auto& s : sum) keep = keep + vaddvq_s32(s);
-  return static_cast<double>(rounds) * 12 * 2 * 16;
+  return run_sums(rounds, 2 * 16, [](int k) { return vdupq_n_s32(k); }, [&](int32x4_t s) { return vdotq_s32(s, a, b); }, [](int32x4_t s) { return vaddvq_s32(s); });
 }
 
 }  // namespace
