@@ -15,10 +15,14 @@ namespace owlet::cpu {
 template <class S, class Codes>
 struct RunWorth {
   typename S::F scale;  // d, or d · s
+};
+template <class S, class Codes>
+  requires(Codes::kKind == CodeKind::kLeast || Codes::kKind == CodeKind::kHalves)
+struct RunWorth<S, Codes> {
+  typename S::F scale;
   typename S::F least;  // m, or −m · t; kHalves: what t is worth
   [[no_unique_address]] typename S::template Halves<Codes> halves;
 };
-
 template <class S, class Codes>
   requires(Codes::kKind == CodeKind::kPairs)
 struct RunWorth<S, Codes> {};
@@ -28,6 +32,11 @@ template <class S, class Codes>
 struct Panel {
   typename S::Quad quads[Codes::kQuads];
   [[no_unique_address]] RunWorth<S, Codes> worth;
+};
+
+template <int N>
+struct Words {
+  typedef uint64_t Vector __attribute__((vector_size(8 * N)));
 };
 
 // The rows of W that make kLanes outputs; behind the last row comes the last row again.
@@ -79,15 +88,18 @@ class RowGroup {
 
   template <class At>
   [[gnu::always_inline]] static F halves(const At& at) {
-    // Four to a word in plain registers, which the compiler must not undo: the vector units have enough to do with the codes.
-    uint64_t words[(kLanes + 3) / 4] = {};
+    // Four to a word in plain registers, which the compiler must not undo: the vector units have enough to do with the codes. The words
+    // become one vector at once: one that is read where single words have just been written waits for them.
+    constexpr int kWords = (kLanes + 3) / 4;
+    typename Words<kWords>::Vector words = {};
     for (int64_t i = 0; i < kLanes; i += 4) {
-      uint64_t& word = words[i / 4];
+      uint64_t word = 0;
       for (int64_t j = i; j < std::min(i + 4, kLanes); ++j) word |= static_cast<uint64_t>(at(j)) << (j % 4 * 16);
       asm("" : "+r"(word));
+      words[i / 4] = word;
     }
-    uint16_t halves[4 * std::size(words)];
-    std::memcpy(halves, words, sizeof halves);
+    uint16_t halves[4 * kWords];
+    std::memcpy(halves, &words, sizeof halves);
     return S::load(halves, HalfTag{});
   }
 

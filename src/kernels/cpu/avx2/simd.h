@@ -169,12 +169,15 @@ struct Avx2 {
     __m256i pairs[R][G], sum[R][G];
 #pragma GCC unroll 16
     for (int j = 0; j < 8; ++j) {
+      __m256i quads[G];
+#pragma GCC unroll 4
+      for (int64_t g = 0; g < G; ++g) now(quads[g] = w[g].quads[j]);
 #pragma GCC unroll 16
       for (int64_t r = 0; r < R; ++r) {
         const __m256i four = four_of(x[r * stride], j);
 #pragma GCC unroll 4
         for (int64_t g = 0; g < G; ++g) {
-          const __m256i quad = w[g].quads[j];
+          const __m256i quad = quads[g];
           const __m256i two = kSigned ? _mm256_maddubs_epi16(_mm256_abs_epi8(quad), _mm256_sign_epi8(four, quad)) : _mm256_maddubs_epi16(quad, four);
           pairs[r][g] = j % kQuads == 0 ? two : _mm256_add_epi16(pairs[r][g], two);
           if constexpr (!kSigned) now(pairs[r][g]);
@@ -196,7 +199,7 @@ struct Avx2 {
       }
     }
   }
-  // The sum is in its register here and now: compilers put additions off, and run out of registers.
+  // It is in its register here and now: compilers put additions off, and run out of registers; or load weights anew for each row.
   [[gnu::always_inline]] static void now(__m256i& x) { asm volatile("" : "+x"(x)); }
   static __m256i four_of(const QuantizedBlock& x, int j) {
     int32_t four;
