@@ -21,18 +21,19 @@ for library in fmt spdlog nlohmann; do ln -sfn "/usr/include/$library" "$out/inc
 
 export common="-std=c++20 -O2 -ffp-contract=off -Isrc -isystem $out/include -isystem $gtest/include \
   -DFMT_HEADER_ONLY -DSPDLOG_FMT_EXTERNAL -Wall -Wextra -Wconversion -Wno-sign-conversion -Wno-psabi -Werror"
-export neon="-march=armv8.2-a+dotprod+fp16"  # as in cmake/owlet_rooms.cmake
+export neon="-march=armv8.2-a+dotprod+fp16" neonmm="-march=armv8.6-a+fp16"  # as in cmake/owlet_rooms.cmake
 
 compile() {  # compile SOURCE OBJECT
   local flags=$common cache=""
   [[ $1 == */neon/* ]] && flags="$flags $neon"
+  [[ $1 == */neonmm/* ]] && flags="$flags $neonmm"
   [[ $1 == /usr/* ]] && flags="$flags -I${1%/src/*} -w"
   command -v ccache >/dev/null && cache=ccache
   $cache aarch64-linux-gnu-g++ $flags -c "$1" -o "$2"
 }
 export -f compile
 
-sources=$(ls src/core/{cores,dtype,result,tensor,thread_pool}.cc src/quant/*.cc src/kernels/*.cc src/kernels/*/*.cc src/kernels/cpu/*/*.cc |
+sources=$(ls src/core/{browser/cores,dtype,result,tensor,thread_pool}.cc src/quant/*.cc src/kernels/*.cc src/kernels/*/*.cc src/kernels/cpu/*/*.cc |
   grep -vE '/avx[0-9]+/|/wasm/|_main\.cc$|quant/.*_test\.cc$')
 sources="$sources $gtest/src/gtest-all.cc $gtest/src/gtest_main.cc"
 objects=""
@@ -78,7 +79,7 @@ on() {
 has() {
   local found=no
   qemu-aarch64-static -cpu "$1" "$out/kernels_test" --gtest_list_tests >"$out/list.log"
-  grep -q "/cpu_$2" "$out/list.log" && found=yes
+  grep -qE "/cpu_$2([^a-z]|$)" "$out/list.log" && found=yes
   if [ "$found" = "$3" ]; then
     passed=$((passed + 1))
   else
@@ -87,7 +88,9 @@ has() {
   fi
 }
 
+has max neonmm yes
 has max neon yes
+has cortex-a76 neonmm no
 has cortex-a76 neon yes
 has cortex-a72 neon no
 has cortex-a72 generic yes

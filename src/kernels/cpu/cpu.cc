@@ -11,6 +11,8 @@
 #elif defined(__aarch64__) && defined(__linux__)
 #include <asm/hwcap.h>
 #include <sys/auxv.h>
+#elif defined(__APPLE__)
+#include <sys/sysctl.h>
 #endif
 
 namespace owlet {
@@ -48,6 +50,19 @@ bool has_dot_product() {
   return true;  // every Apple processor of this architecture that runs macOS
 #endif
 }
+bool has_matrix_products() {
+#if defined(__linux__)
+  constexpr unsigned long kBoth = HWCAP2_I8MM | HWCAP2_BF16;
+  return (getauxval(AT_HWCAP2) & kBoth) == kBoth;
+#else
+  const auto has = [](const char* name) {
+    int value = 0;
+    size_t size = sizeof value;
+    return sysctlbyname(name, &value, &size, nullptr, 0) == 0 && value != 0;
+  };
+  return has("hw.optional.arm.FEAT_I8MM") && has("hw.optional.arm.FEAT_BF16");
+#endif
+}
 #endif
 
 constexpr InstructionSet kSets[] = {
@@ -60,6 +75,7 @@ constexpr InstructionSet kSets[] = {
 #if defined(__x86_64__)
     {"avx2", has_avx2, cpu::make_avx2_ops},
 #elif defined(__aarch64__)
+    {"neonmm", has_matrix_products, cpu::make_neonmm_ops},
     {"neon", has_dot_product, cpu::make_neon_ops},
 #endif
 #if defined(__wasm_simd128__)

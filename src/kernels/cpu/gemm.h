@@ -48,6 +48,10 @@ struct BF16Panels {
     return S::bf16_zip(load_up_to<S>(k0, lines), k1 ? load_up_to<S>(k1, lines) : S::zero());
   }
   static F multiply_add(F a, F b, F c) { return S::dot_pairs(a, b, c); }
+  // All of a tile, where the processor multiplies small matrices.
+  template <int64_t R>
+    requires requires(const float* p, F (&sum)[R][2]) { S::multiply_pairs(p, p, 0, sum); }
+  static void multiply(const float* a, const float* b, int64_t depth, F (&sum)[R][2]) { S::multiply_pairs(a, b, depth, sum); }
 };
 
 template <class S, class Panels>
@@ -209,13 +213,17 @@ class Gemm {
       sum[i][0] = sum[i][1] = S::zero();
       __builtin_prefetch(c + std::min(i, rows - 1) * stride, 1);  // lines far apart, which nothing else foretells
     }
-    for (int64_t d = 0; d < depth; ++d) {
-      const F b0 = S::load(b + d * kCols), b1 = S::load(b + d * kCols + kLanes);
+    if constexpr (requires { Panels::multiply(a, b, depth, sum); }) {
+      Panels::multiply(a, b, depth, sum);
+    } else {
+      for (int64_t d = 0; d < depth; ++d) {
+        const F b0 = S::load(b + d * kCols), b1 = S::load(b + d * kCols + kLanes);
 #pragma GCC unroll 16
-      for (int64_t i = 0; i < kRows; ++i) {
-        const F ai = S::set1(a[d * kRows + i]);
-        sum[i][0] = Panels::multiply_add(ai, b0, sum[i][0]);
-        sum[i][1] = Panels::multiply_add(ai, b1, sum[i][1]);
+        for (int64_t i = 0; i < kRows; ++i) {
+          const F ai = S::set1(a[d * kRows + i]);
+          sum[i][0] = Panels::multiply_add(ai, b0, sum[i][0]);
+          sum[i][1] = Panels::multiply_add(ai, b1, sum[i][1]);
+        }
       }
     }
     if (rows >= kRows && cols >= kCols) {

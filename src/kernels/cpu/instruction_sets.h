@@ -13,6 +13,7 @@ std::unique_ptr<Ops> make_avx2_ops(ThreadPool& pool);
 std::unique_ptr<Ops> make_avxvnni_ops(ThreadPool& pool);
 std::unique_ptr<Ops> make_avx512_ops(ThreadPool& pool);
 std::unique_ptr<Ops> make_neon_ops(ThreadPool& pool);
+std::unique_ptr<Ops> make_neonmm_ops(ThreadPool& pool);
 std::unique_ptr<Ops> make_wasm_ops(ThreadPool& pool);
 
 }  // namespace owlet::cpu

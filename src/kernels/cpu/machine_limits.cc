@@ -24,6 +24,7 @@ cpu::PeakLoops best_loops() {
 #if defined(__x86_64__)
   if (best == "avx2") return cpu::avx2_peak();
 #elif defined(__aarch64__)
+  if (best == "neonmm") return cpu::neonmm_peak();
   if (best == "neon") return cpu::neon_peak();
 #endif
   static_cast<void>(best);

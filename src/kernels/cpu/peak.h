@@ -57,5 +57,6 @@ PeakLoops avx2_peak();
 PeakLoops avxvnni_peak();
 PeakLoops avx512_peak();
 PeakLoops neon_peak();
+PeakLoops neonmm_peak();
 
 }  // namespace owlet::cpu

@@ -82,10 +82,11 @@ inline void quantize_activations(const float* x, QuantizedBlock* out, int64_t st
 
 template <class S>
 inline void round_activations(const float* x, BF16Block* out, int64_t stride, int64_t blocks) {
-  static_assert(2 * S::kLanes == kBlock);
   for (int64_t b = 0; b < blocks; ++b, x += kBlock, out += stride) {
-    const typename S::F pairs = S::bf16_pairs(S::load(x), S::load(x + S::kLanes));
-    std::memcpy(out->pairs, &pairs, sizeof pairs);
+    for (int64_t i = 0; i < kBlock; i += 2 * S::kLanes) {
+      const typename S::F pairs = S::bf16_pairs(S::load(x + i), S::load(x + i + S::kLanes));
+      std::memcpy(out->pairs + i / 2, &pairs, sizeof pairs);
+    }
   }
 }
 
