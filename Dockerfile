@@ -8,7 +8,7 @@ COPY . .
 RUN bash -c '. tools/packages.sh && configure build -DCMAKE_BUILD_TYPE=Release -DOWLET_TESTS=OFF && ninja -C build owlet && cmake --install build --prefix /opt/owlet'
 
 FROM debian:12-slim
-RUN apt-get update -qq && apt-get install -y -qq --no-install-recommends libfmt9 libspdlog1.10 libyaml-cpp0.7 libzstd1 zlib1g libedit2 libcurl4 libssl3 ca-certificates && rm -rf /var/lib/apt/lists/*
+RUN apt-get update -qq && apt-get install -y -qq --no-install-recommends libfmt9 libspdlog1.10 libyaml-cpp0.7 libzstd1 zlib1g libedit2 libpcre2-8-0 libutf8proc2 libhwloc15 libcurl4 libssl3 ca-certificates && rm -rf /var/lib/apt/lists/*
 COPY --from=build /opt/owlet /usr/local
 RUN useradd owlet
 USER owlet

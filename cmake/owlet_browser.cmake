@@ -29,7 +29,7 @@ endif()
 add_library(owlet_fmt STATIC cmake/fmt_library.cc)
 target_include_directories(owlet_fmt SYSTEM PUBLIC ${headers})
 
-owlet_room(core WITHOUT line_reader core/log DEPS owlet_fmt)
+owlet_room(core WITHOUT /native/ line_reader core/log DEPS owlet_fmt)
 owlet_room(quant DEPS owlet_core)
 owlet_room(kernels WITHOUT /generic/ /peak machine_limits DEPS owlet_core owlet_quant)
 owlet_room(io WITHOUT /hub/ /onnx /png /protobuf /tensorboard DEPS owlet_core owlet_quant)

@@ -84,6 +84,13 @@ MachineMemory machine_memory(const fs::path&) {
   return memory;
 }
 
+int64_t resident_bytes() {
+  mach_task_basic_info info{};
+  mach_msg_type_number_t count = MACH_TASK_BASIC_INFO_COUNT;
+  const auto into = reinterpret_cast<task_info_t>(&info);
+  return task_info(mach_task_self(), MACH_TASK_BASIC_INFO, into, &count) == KERN_SUCCESS ? static_cast<int64_t>(info.resident_size) : 0;
+}
+
 #else
 
 MachineMemory machine_memory(const fs::path& root) {
@@ -92,6 +99,12 @@ MachineMemory machine_memory(const fs::path& root) {
                        .available = std::max<int64_t>(0, number_after(meminfo, "MemAvailable:")) * 1024};
   limit_by_groups(root, memory);
   return memory;
+}
+
+int64_t resident_bytes() {
+  std::ifstream in("/proc/self/statm");
+  int64_t all = 0, resident = 0;
+  return in >> all >> resident ? resident * ::sysconf(_SC_PAGESIZE) : 0;
 }
 
 #endif

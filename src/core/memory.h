@@ -16,6 +16,9 @@ struct MachineMemory {
 // file system's, for tests.
 MachineMemory machine_memory(const std::filesystem::path& root = "/");
 
+// Bytes of memory that this process takes up now; 0 where the system does not tell.
+int64_t resident_bytes();
+
 // Gives the system back what was freed and is kept for later, in all threads' heaps. Takes the time of a few system calls.
 void release_unused_memory();
 

@@ -24,7 +24,14 @@ void pause() {
 }  // namespace
 
 ThreadPool::ThreadPool(int n_threads) : size_(n_threads < 1 ? usable_cores() : n_threads) {
-  for (int i = 1; i < size_; ++i) threads_.emplace_back([this, i] { work(i); });
+  const bool on_fast_cores = n_threads < 1;  // who asks for a number of threads may want more of them than there are fast cores
+  if (on_fast_cores) stay_on_fast_cores();
+  for (int i = 1; i < size_; ++i) {
+    threads_.emplace_back([this, i, on_fast_cores] {
+      if (on_fast_cores) stay_on_fast_cores();
+      work(i);
+    });
+  }
 }
 
 ThreadPool::~ThreadPool() {

@@ -14,7 +14,7 @@ namespace owlet {
 // Work is divided by index only, so what is computed never depends on how many threads compute it.
 class ThreadPool {
  public:
-  // n_threads < 1: usable_cores().
+  // n_threads < 1: usable_cores(), and their threads stay on these cores, the one that makes the pool too.
   explicit ThreadPool(int n_threads = 0);
   ~ThreadPool();
   ThreadPool(const ThreadPool&) = delete;
