@@ -21,13 +21,6 @@ struct PlotOptions {
   std::string out = "loss.svg";
 };
 
-using DrawRuns = std::string (*)(const Drawing&);
-Result<DrawRuns> format_of(const fs::path& file) {
-  if (file.extension() == ".svg") return &draw_svg;
-  if (file.extension() == ".png") return &draw_png;
-  return Error{ErrorCode::kInvalidArgument, fmt::format("{} is neither an SVG nor a PNG by its name", file.string()), "let it end in .svg or .png"};
-}
-
 // A run's losses by step.
 struct History {
   std::map<double, double> train, valid;
@@ -54,7 +47,7 @@ std::vector<Point> smoothed(const std::map<double, double>& points) {
 }
 
 Status run(const PlotOptions& options) {
-  OWLET_ASSIGN(const DrawRuns draw, format_of(options.out));
+  OWLET_ASSIGN(const auto draw, drawing_format(options.out));
   std::vector<Curve> curves;
   for (size_t i = 0; i < options.runs.size(); ++i) {
     const fs::path run(options.runs[i]);

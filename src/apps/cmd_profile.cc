@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "apps/command.h"
+#include "apps/growth.h"
 #include "apps/load_chat_model.h"
 #include "apps/made_up_run.h"
 #include "apps/memory_report.h"
@@ -25,6 +26,7 @@ struct ProfileOptions {
   int64_t sequences = 1;
   int64_t depth = 0;
   std::string trace;
+  std::string growth;
 };
 
 // A kind of step: its ops, and what it took from end to end.
@@ -98,6 +100,20 @@ std::string trace_of(const ProfiledOps& ops, const std::vector<Phase>& phases) {
   return dump_json({{"displayTimeUnit", "ms"}, {"traceEvents", std::move(events)}});
 }
 
+Status run_growth(const ProfileOptions& o, Machine& machine, const ChatModel& chat) {
+  OWLET_ASSIGN(const auto draw, drawing_format(o.growth));
+  constexpr int64_t kLongest = 4096;
+  constexpr int kRepeats = 3;
+  const std::vector<GrowthPoint> points = measure_growth(machine.context(), *chat.model, std::min(kLongest, chat.model->config.max_positions - 1), kRepeats);
+  OWLET_TRY(write_file(o.growth, draw(draw_growth(points))));
+  fmt::print("{:>8} {:>16} {:>18} {:>16} {:>8}\n", "tokens", "prompt, ms each", "without attention", "then one, ms", "MB kept");
+  for (const GrowthPoint& p : points) {
+    fmt::print("{:>8} {:>16.3f} {:>18.3f} {:>16.2f} {:>8.1f}\n", p.tokens, p.prompt_ms, p.prompt_ms - p.prompt_attention_ms, p.answer_ms, p.kept_mb);
+  }
+  fmt::print("{}\n", o.growth);
+  return {};
+}
+
 Status run(const ProfileOptions& o) {
   OWLET_ASSIGN(const auto machine, make_machine(o.common.threads));
   OWLET_ASSIGN(ChatModel chat, load_chat_model(o.common.model));
@@ -109,6 +125,7 @@ Status run(const ProfileOptions& o) {
   OWLET_TRY(check_memory(chat.id, *chat.model, {.context = context, .sequences = o.sequences, .rows = std::max(o.prompt, o.sequences)},
                          machine_memory().available));
   move_to_huge_pages(memory_of(chat.model->weights));
+  if (!o.growth.empty()) return run_growth(o, *machine, chat);
   ProfiledOps ops(*machine->ops, !o.trace.empty());
   const std::vector<Phase> phases = run_phases(ops, *chat.model, o);
   const MachineLimits limits = measure_limits(machine->pool, 1.0);
@@ -131,7 +148,8 @@ Command profile_command() {
   return {"profile", "where a model's time goes, op by op, beside this machine's limits",
           "  owlet profile                            the bundled model\n"
           "  owlet profile -m model.gguf --depth 2048 behind a long text\n"
-          "  owlet profile --trace trace.json         every call, for ui.perfetto.dev",
+          "  owlet profile --trace trace.json         every call, for ui.perfetto.dev\n"
+          "  owlet profile --growth growth.svg        how time and memory grow with a text's length",
           [](CLI::App& app) -> std::function<Status()> {
             auto options = std::make_shared<ProfileOptions>();
             options->common.add_model(app);
@@ -143,6 +161,7 @@ Command profile_command() {
             app.add_option("--sequences", options->sequences, "answers at once")->check(CLI::Range(1, 1024))->capture_default_str();
             app.add_option("--depth", options->depth, "tokens before the prompt")->check(CLI::Range(0, 1 << 20))->capture_default_str();
             app.add_option("--trace", options->trace, "write every call to this file, in the Trace Event Format");
+            app.add_option("--growth", options->growth, "measure prompts of 64, 128 … 4,096 tokens instead, and draw what they cost into this SVG or PNG");
             return [options] { return run(*options); };
           }};
 }

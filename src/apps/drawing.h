@@ -2,10 +2,13 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <string>
 #include <utility>
 #include <variant>
 #include <vector>
+
+#include "core/result.h"
 
 namespace owlet {
 
@@ -35,6 +38,9 @@ std::string draw_svg(const Drawing& drawing);
 
 // Two pixels a unit, edges softened; words in letters of strokes (stroke_font.h), so that no font has to be installed.
 std::string draw_png(const Drawing& drawing);
+
+// draw_svg or draw_png, as the file's name ends.
+Result<std::string (*)(const Drawing&)> drawing_format(const std::filesystem::path& file);
 
 struct Image {
   int width = 0;
