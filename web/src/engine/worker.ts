@@ -3,6 +3,7 @@
 
 import { megabytes, ModelStore, type Folder } from './model_store';
 import type { FromWorker, ModelSource, ToWorker } from './protocol';
+import { variantOf } from './variant';
 
 // What src/apps/browser/engine_main.cc exports.
 interface EngineModule {
@@ -17,7 +18,7 @@ interface EngineModule {
 }
 type CreateModule = (options: object) => Promise<EngineModule>;
 
-declare const kHasThreads: boolean;  // whether the site has the engine with threads too; written by the build
+declare const kEngines: string[];  // the site's, by their folders; written by the build
 const kMaxThreads = 8;
 const kAddressable = 2 ** 32 - 2 ** 26;  // bytes of WebAssembly's memory, less what the engine itself takes
 
@@ -55,9 +56,9 @@ async function openStore(): Promise<ModelStore> {
 }
 
 async function load(store: ModelStore, source: ModelSource): Promise<void> {
-  const threads = kHasThreads && self.crossOriginIsolated ? Math.min(navigator.hardwareConcurrency, kMaxThreads) : 1;
-  const kind = threads > 1 ? 'threads' : 'single';
-  const { default: create } = (await import(/* @vite-ignore */ new URL(`engine/${kind}/engine.mjs`, self.location.href).href)) as { default: CreateModule };
+  const variant = variantOf(kEngines, self.crossOriginIsolated);
+  const threads = variant.startsWith('threads') ? Math.min(navigator.hardwareConcurrency, kMaxThreads) : 1;
+  const { default: create } = (await import(/* @vite-ignore */ new URL(`engine/${variant}/engine.mjs`, self.location.href).href)) as { default: CreateModule };
   const module = await create({
     threads: threads - 1,
     onResponse: (id: number, status: number, contentType: string) => say({ type: 'response', id, status, contentType }),
