@@ -26,11 +26,12 @@ const say = (message: FromWorker, transfer: Transferable[] = []): void => self.p
 
 let engine: EngineModule | null = null;
 let running = false;
-let turns = Promise.resolve();  // list, load, fetch, keep and remove come one after the other
+let turns = Promise.resolve();  // load, fetch, keep and remove come one after the other
 
 self.onmessage = ({ data }: MessageEvent<ToWorker>) => {
   if (data.type === 'request') return request(data.id, data.method, data.path, data.body);
   if (data.type === 'cancel') return cancel(data.id);
+  if (data.type === 'list') return void list();
   turns = turns.then(async () => {
     try {
       const store = await openStore();
@@ -38,12 +39,18 @@ self.onmessage = ({ data }: MessageEvent<ToWorker>) => {
       if (data.type === 'remove') await store.remove(data.name);
       if (data.type === 'fetch') await store.fetch(data.source);
       if (data.type === 'load') await load(store, data.source);
-      say({ type: 'done', models: await store.list() });
+      say({ type: 'done' });
     } catch (error) {
       say({ type: 'failed', message: error instanceof Error ? error.message : String(error) });
     }
   });
 };
+
+// Where nothing can be kept, nothing is; what is wrong is said to whoever loads.
+async function list(): Promise<void> {
+  const models = await openStore().then((store) => store.list()).catch(() => []);
+  say({ type: 'listed', models });
+}
 
 async function openStore(): Promise<ModelStore> {
   const root = await navigator.storage.getDirectory();
