@@ -149,11 +149,10 @@ async function compare(): Promise<void> {
   }
 }
 
-// Asks the first example as soon as the page offers it, and notes when its answer begins, and which tasks take long until then.
+// Asks the first example as soon as the page offers it, and notes when its answer begins.
 function askAtOnce(): void {
-  const noted = { offered: 0, firstToken: 0, longTasks: [] as number[] };
+  const noted = { offered: 0, firstToken: 0 };
   (window as unknown as { noted: typeof noted }).noted = noted;
-  new PerformanceObserver((list) => noted.longTasks.push(...list.getEntries().map((task) => Math.round(task.duration)))).observe({ type: 'longtask', buffered: true });
   new MutationObserver((_, observer) => {
     const example = document.querySelector<HTMLButtonElement>('.examples button:enabled');
     if (example && noted.offered === 0) {
@@ -164,6 +163,18 @@ function askAtOnce(): void {
     noted.firstToken = performance.now();
     observer.disconnect();
   }).observe(document, { subtree: true, childList: true, attributes: true, characterData: true });
+}
+
+interface TraceEvent { name: string; ph: string; pid: number; tid: number; dur?: number; tdur?: number; args: { name?: string } }
+
+// The longest tasks of threads that show pages: by the clock, and what the processor spent on them where others use it too.
+function longestTask(trace: Buffer): string {
+  const { traceEvents } = JSON.parse(String(trace)) as { traceEvents: TraceEvent[] };
+  const place = (event: TraceEvent): string => `${event.pid}/${event.tid}`;
+  const main = new Set(traceEvents.filter((e) => e.name === 'thread_name' && e.args.name === 'CrRendererMain').map(place));
+  const tasks = traceEvents.filter((e) => e.name.endsWith('RunTask') && main.has(place(e)));
+  const most = (of: 'dur' | 'tdur'): string => (Math.max(0, ...tasks.map((task) => task[of] ?? 0)) / 1000).toFixed(0);
+  return `longest task ${most('dur')} ms, ${most('tdur')} ms of processor time`;
 }
 
 async function openings(count: number): Promise<void> {
@@ -182,12 +193,19 @@ async function openings(count: number): Promise<void> {
   await first.close();
   const times: number[] = [];
   for (let i = 0; i < count; i++) {
-    const page = await visit((opened) => opened.addInitScript(askAtOnce));
-    await answered(page);
-    const noted = await page.evaluate(() => (window as unknown as { noted: { offered: number; firstToken: number; longTasks: number[] } }).noted);
-    times.push(noted.firstToken);
-    console.log(`opened: asked after ${noted.offered.toFixed(0)} ms, first token after ${noted.firstToken.toFixed(0)}; tasks of 50 ms and more: ${noted.longTasks.join(', ') || 'none'}`);
-    await page.close();
+    // Tracing costs time of its own: every other opening is traced, and its time is not counted.
+    for (const traced of [false, true]) {
+      const page = await visit(async (opened) => {
+        await opened.addInitScript(askAtOnce);
+        if (traced) await context.browser()!.startTracing(opened, { categories: ['toplevel', 'disabled-by-default-devtools.timeline'] });
+      });
+      await answered(page);
+      const noted = await page.evaluate(() => (window as unknown as { noted: { offered: number; firstToken: number } }).noted);
+      if (!traced) times.push(noted.firstToken);
+      const task = traced ? `traced, ${longestTask(await context.browser()!.stopTracing())}` : `first token after ${noted.firstToken.toFixed(0)}`;
+      console.log(`opened: asked after ${noted.offered.toFixed(0)} ms, ${task}`);
+      await page.close();
+    }
   }
   console.log(`first token, median: ${median(times).toFixed(0)} ms`);
   await close();
