@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # wasm.sh OWLET [GOLDEN]: the engine for the browser under node. Ends with "N passed, N failed".
-#   the kernels' conformance suite, on WebAssembly's vectors
-#   the bundled model: the same tokens and log-probabilities as the program OWLET on its generic path, to the last bit, on one thread and on two
+#   the kernels' conformance suite, on WebAssembly's vectors, and on those of relaxed SIMD where node has it
+#   the bundled model, as it is and in Q4_0: the same tokens and log-probabilities as the program OWLET on its generic path, to the last
+#   bit, on one thread and on two
 #   GOLDEN's numbers of models, tokenizers, templates and samplers
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -12,7 +13,7 @@ golden=${2:-}
 install_packages wasm || exit 1
 
 out=build-browser
-{ build_browser engine kernels_test golden && build_browser --threads engine; } || { echo "0 passed, 1 failed"; exit 1; }
+{ build_browser engines kernels_tests golden && build_browser --threads engines; } || { echo "0 passed, 1 failed"; exit 1; }
 
 passed=0
 failed=0
@@ -29,41 +30,65 @@ tally() {
   if [ "${wrong:-0}" != 0 ]; then grep -E 'FAIL|Failure|Error|error' "$log" | head -n 40; fi
   rm -f "$log"
 }
-run_node() { node --no-experimental-fetch "$@"; }
+run_node() { node --no-experimental-fetch $relaxed_flag "$@"; }
 
-# same PATH BODY: what comes of a request, but for its name and its times.
+# What node has to be told for relaxed SIMD: nothing, or the name of what it still calls an experiment.
+variants=('')
+for relaxed_flag in '' --experimental-wasm-relaxed-simd; do
+  run_node -e 'process.exit(WebAssembly.validate(require("fs").readFileSync(process.argv[1])) ? 0 : 1)' "$out/relaxed/kernels_test.wasm" 2>/dev/null &&
+    variants=('' relaxed/) && break
+done
+[ ${#variants[@]} = 2 ] || relaxed_flag=
+
+# same PATH BODY: what comes of a request of the served model, but for its name and its times.
 same() {
-  local threads ours theirs
+  local variant threads ours theirs
   theirs=$(curl -s "$url$1" -H 'Content-Type: application/json' -d "$2" | choices_of)
-  for threads in 1 2; do
-    ours=$(run_node tests/wasm/generate.mjs "$out$([ $threads = 1 ] || echo -threads)/engine.mjs" models/owlet.gguf $threads \
-      "{\"path\": \"$1\", \"body\": $2}" | choices_of)
-    if [ -n "$ours" ] && [ "$ours" = "$theirs" ]; then
-      passed=$((passed + 1))
-    else
-      failed=$((failed + 1))
-      echo "FAIL $1 $2"
-      echo "  in WebAssembly, $threads threads: ${ours:0:300}"
-      echo "  generic:                   ${theirs:0:300}"
-    fi
+  for variant in "${variants[@]}"; do
+    for threads in 1 2; do
+      ours=$(run_node tests/wasm/generate.mjs "$out$([ $threads = 1 ] || echo -threads)/${variant}engine.mjs" "$model" $threads \
+        "{\"path\": \"$1\", \"body\": $2}" | choices_of)
+      if [ -n "$ours" ] && [ "$ours" = "$theirs" ]; then
+        passed=$((passed + 1))
+      else
+        failed=$((failed + 1))
+        echo "FAIL $model $1 $2"
+        echo "  ${variant}engine.mjs, $threads threads: ${ours:0:300}"
+        echo "  generic:                        ${theirs:0:300}"
+      fi
+    done
   done
 }
 choices_of() { node -e 'console.log(JSON.stringify(JSON.parse(require("fs").readFileSync(0, "utf8")).choices))'; }
 
-tally run_node "$out/kernels_test.cjs" --gtest_brief=1 --gtest_filter='-*OfThreads*'
-
-log=$(mktemp)
-OWLET_ISA=generic "$owlet" serve --port 0 >"$log" 2>&1 &
-server=$!
-trap 'kill "$server" 2>/dev/null; rm -f "$log"' EXIT
-for _ in $(seq 600); do
-  url=$(grep -oE 'http://127\.0\.0\.1:[0-9]+' "$log" | head -n 1)
-  [ -n "$url" ] && break
-  sleep 0.1
+for variant in "${variants[@]}"; do
+  tally run_node "$out/${variant}kernels_test.cjs" --gtest_brief=1 --gtest_filter='-*OfThreads*'
 done
+
+scratch=$(mktemp -d)
+server=""
+trap '[ -n "$server" ] && kill "$server" 2>/dev/null; rm -rf "$scratch"' EXIT
+# serve_generic MODEL
+serve_generic() {
+  model=$1
+  [ -n "$server" ] && kill "$server" && wait "$server" 2>/dev/null
+  OWLET_ISA=generic "$owlet" serve "$model" --port 0 >"$scratch/log" 2>&1 &
+  server=$!
+  for _ in $(seq 600); do
+    url=$(grep -oE 'http://127\.0\.0\.1:[0-9]+' "$scratch/log" | head -n 1)
+    [ -n "$url" ] && break
+    sleep 0.1
+  done
+}
+serve_generic models/owlet.gguf
 same /v1/chat/completions '{"messages": [{"role": "user", "content": "What is the capital of Peru?"}], "temperature": 0, "logprobs": true, "top_logprobs": 3}'
 same /v1/chat/completions '{"messages": [{"role": "user", "content": "Tell me a very short story."}], "temperature": 0.9, "seed": 7, "n": 2, "max_tokens": 100}'
 same /v1/completions '{"prompt": "Once upon a time", "temperature": 1, "top_p": 0.9, "seed": 11, "max_tokens": 60, "logprobs": 1, "echo": true}'
+
+# Products of codes without a sign are others, and relaxed SIMD's.
+"$owlet" quantize models/owlet.gguf "$scratch/owlet-q4_0.gguf" --type q4_0 >/dev/null && serve_generic "$scratch/owlet-q4_0.gguf"
+same /v1/chat/completions '{"messages": [{"role": "user", "content": "What is the capital of Peru?"}], "temperature": 0, "logprobs": true, "top_logprobs": 3}'
+same /v1/completions '{"prompt": "Once upon a time", "temperature": 1, "seed": 5, "max_tokens": 60, "logprobs": 1, "echo": true}'
 
 if [ -d "$golden" ]; then
   plain=$out/golden-data

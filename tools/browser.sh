@@ -16,13 +16,13 @@ build_browser() {
 
 # build_site DIR: page, engines, the bundled model and the host's headers.
 build_site() {
-  local to engines
+  local to engines built
   mkdir -p "$1" && to=$(cd "$1" && pwd) || return 1
-  build_browser engine && build_browser --threads engine || return 1
+  build_browser engines && build_browser --threads engines || return 1
   engines=$(mktemp -d)
-  mkdir "$engines/single" "$engines/threads"
-  cp build-browser/engine.{mjs,wasm} "$engines/single"
-  cp build-browser-threads/engine.{mjs,wasm,worker.js} "$engines/threads"
+  for built in single:build-browser threads:build-browser-threads single-relaxed:build-browser/relaxed threads-relaxed:build-browser-threads/relaxed; do
+    [ -e "${built#*:}/engine.mjs" ] && mkdir "$engines/${built%%:*}" && cp "${built#*:}"/engine.* "$engines/${built%%:*}"
+  done
   (cd web && npm ci --no-audit --no-fund --silent && npm run -s build:site -- "$to" "$engines" ../models/owlet.gguf)
   local status=$?
   rm -rf "$engines"

@@ -2,11 +2,34 @@
 
 #include <fmt/ranges.h>
 
+#if defined(__EMSCRIPTEN__)
+#include <unistd.h>
+#endif
+
+#include <algorithm>
 #include <cstdlib>
 #include <cstring>
 #include <new>
 
 namespace owlet {
+namespace {
+
+// What is never touched (most of a cache of keys and values, most of the rows of activations) takes no memory and no time: an allocator
+// knows which memory comes fresh from the system and is zero.
+void* allocate_zeros(size_t bytes) {
+#if defined(__EMSCRIPTEN__)
+  // Emscripten's does not, and clears all; but its heap only grows, so that beyond its end nothing was ever written.
+  const auto end = reinterpret_cast<uintptr_t>(sbrk(0));
+  void* memory = std::malloc(bytes);
+  const auto begin = reinterpret_cast<uintptr_t>(memory);
+  if (memory && begin < end) std::memset(memory, 0, std::min(bytes, end - begin));
+  return memory;
+#else
+  return std::calloc(bytes, 1);
+#endif
+}
+
+}  // namespace
 
 Shape::Shape(std::initializer_list<int64_t> dims) : Shape(std::span(dims.begin(), dims.size())) {}
 
@@ -30,9 +53,7 @@ Tensor::Tensor(DType dtype, Shape shape) {
   view_ = {nullptr, dtype, shape};
   // One cache line more at each end: to begin on a line, and so that a vector load of the last row stays inside.
   const size_t bytes = static_cast<size_t>(view_.bytes()) + 2 * kAlign;
-  // The allocator knows which memory comes fresh from the system and is zero: what is never touched (most of a cache of keys and
-  // values, most of the rows of activations) then takes no memory and no time.
-  void* memory = std::calloc(bytes, 1);
+  void* memory = allocate_zeros(bytes);
   if (!memory) throw std::bad_alloc();
   owner_ = std::shared_ptr<void>(memory, std::free);
   view_.data = reinterpret_cast<void*>((reinterpret_cast<uintptr_t>(memory) + kAlign - 1) / kAlign * kAlign);

@@ -1,6 +1,6 @@
 // Writes the page as a site of its own: vite-node build/site.ts DIR ENGINE MODEL…
 //   DIR     where it goes; what is there is replaced file by file
-//   ENGINE  a folder with single/ and, where there is one, threads/: engine.mjs and what belongs to it
+//   ENGINE  a folder with a folder for each variant of src/engine/variant.ts that was built: engine.mjs and what belongs to it
 //   MODEL   GGUF files that the site brings along, the first by default
 
 import { createHash } from 'node:crypto';
@@ -31,13 +31,15 @@ async function main([dir, engine, ...models]: string[]): Promise<number> {
   process.env.NODE_ENV = 'production';
   await build({ mode: 'site', logLevel: 'warn', build: { outDir: dir, emptyOutDir: false } });
   cpSync(engine, join(dir, 'engine'), { recursive: true, dereference: true });
-  await script(dir, 'worker', 'src/engine/worker.ts', { kHasThreads: String(existsSync(join(engine, 'threads'))) });
+  const kEngines = JSON.stringify(readdirSync(engine));
+  await script(dir, 'worker', 'src/engine/worker.ts', { kEngines });
   mkdirSync(join(dir, 'models'), { recursive: true });
   for (const model of models) cpSync(model, join(dir, 'models', basename(model)));
   writeFileSync(join(dir, 'models.json'), JSON.stringify(models.map(sourceOf), null, 1));
   writeFileSync(join(dir, 'manifest.webmanifest'), manifest());
   const files = filesBelow(dir).filter((f) => !f.startsWith('models/') && f !== '_headers' && f !== 'service_worker.js' && f !== 'index.html');
   await script(dir, 'service_worker', 'src/service_worker.ts', {
+    kEngines,
     kVersion: JSON.stringify(versionOf(dir, ['index.html', ...files])),
     kFiles: JSON.stringify(['./', ...files]),
   });

@@ -1,14 +1,30 @@
 // A page in headless Chromium that remembers what it should not have done: errors, and requests to other hosts.
 
-import { chromium, type Browser, type BrowserContextOptions, type Page } from 'playwright-core';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { chromium, type Browser, type BrowserContext, type BrowserContextOptions, type Page } from 'playwright-core';
 
 const kArguments = [
   '--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
   '--disable-component-update', '--disable-sync',
 ];
 
+const kOptions = { executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: kArguments };
+
 export function launch(): Promise<Browser> {
-  return chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: kArguments });
+  return chromium.launch(kOptions);
+}
+
+// A browser that keeps what visitors' browsers do, compiled code too, until it is closed.
+export async function launchProfile(): Promise<{ context: BrowserContext; close(): Promise<void> }> {
+  const folder = mkdtempSync(join(tmpdir(), 'owlet-profile-'));
+  const context = await chromium.launchPersistentContext(folder, kOptions);
+  const close = async (): Promise<void> => {
+    await context.close();
+    rmSync(folder, { recursive: true, force: true });
+  };
+  return { context, close };
 }
 
 export interface Visit {

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Page } from 'playwright-core';
 import { answered, ask, launch, ready, visit, type Visit } from './browser';
@@ -28,6 +28,9 @@ const test = (name: string, body: (v: Visit, site: SiteServer) => Promise<void>,
     await site.stop();
   }
 }];
+
+const kEngines = readdirSync(join(dir, 'engine'));
+const enginesOf = (site: SiteServer): Set<string> => new Set(site.asked.flatMap(({ path }) => /^\/engine\/([^/]+)\//.exec(path)?.[1] ?? []));
 
 const workerIsKept = (page: Page): Promise<unknown> => page.evaluate(async () => {
   await navigator.serviceWorker.ready;
@@ -58,7 +61,16 @@ const tests: Test[] = [
     await ask(page, 'What is the capital of Peru?');
     assert.match(await answered(page), /Lima[^]*tokens\/s/);
     const cores = await page.evaluate(() => navigator.hardwareConcurrency);
-    assert.ok(site.asked.some((a) => a.path === `/engine/${cores > 1 ? 'threads' : 'single'}/engine.mjs`));
+    const relaxed = kEngines.some((name) => name.endsWith('-relaxed'));  // which this browser has
+    assert.deepEqual([...enginesOf(site)], [`${cores > 1 ? 'threads' : 'single'}${relaxed ? '-relaxed' : ''}`]);
+  }),
+  test('fetches and keeps one engine, the one that this browser runs', async ({ page }, site) => {
+    await workerIsKept(page);
+    await ask(page, 'What is the capital of Peru?');
+    assert.match(await answered(page), /Lima/);
+    assert.equal(enginesOf(site).size, 1);
+    const kept = await page.evaluate(async () => (await (await caches.open((await caches.keys())[0]!)).keys()).map(({ url }) => url));
+    assert.deepEqual(new Set(kept.flatMap((url) => /engine\/[^/]+/.exec(url) ?? [])), new Set([...enginesOf(site)].map((name) => `engine/${name}`)));
   }),
   test('goes on without a network after the first visit, also when it is opened anew', async ({ page }, site) => {
     await ask(page, 'What is the capital of Peru?');

@@ -15,9 +15,10 @@ import { keepLanguage, language, speak, wantedLanguage, type Language } from './
 import { applyTheme, keptTheme } from './ui/theme';
 
 applyTheme(keptTheme());
+const opening = isSite ? openLocalEngine() : null;  // loads its model while the page is made
 await speak(wantedLanguage()).catch(() => undefined);  // English, if need be
 
-const local = isSite ? await openLocalEngine() : null;
+const local = await opening;
 const store = new Store({
   archive: await openArchive(),
   tabs: openTabs(),

@@ -1,9 +1,12 @@
-// Keeps every file of the site but its models, which the page keeps itself, so that it opens without a network. `kFiles` and `kVersion`
-// are written by the build. Where the host cannot set headers, it is this worker that isolates the page from other origins, which is what
-// several threads ask for.
+// Keeps every file of the site but its models, which the page keeps itself, and engines for other browsers, so that it opens without a
+// network. `kFiles`, `kEngines` and `kVersion` are written by the build. Where the host cannot set headers, it is this worker that
+// isolates the page from other origins, which is what several threads ask for.
+
+import { variantOf } from './engine/variant';
 
 declare const kVersion: string;
 declare const kFiles: string[];
+declare const kEngines: string[];
 
 interface Extendable extends Event { waitUntil(work: Promise<unknown>): void }
 interface FetchLike extends Extendable { request: Request; respondWith(response: Promise<Response>): void }
@@ -18,9 +21,11 @@ interface Scope {
 }
 const scope = self as unknown as Scope;
 const kCache = `owlet-${kVersion}`;
+const kEngine = `engine/${variantOf(kEngines, true)}/`;  // whose pages come from here, and so are isolated
+const kKept = kFiles.filter((file) => !file.startsWith('engine/') || file.startsWith(kEngine));
 
 scope.addEventListener('install', (event) => {
-  event.waitUntil(scope.caches.open(kCache).then((cache) => cache.addAll(kFiles.map((file) => new Request(file, { cache: 'no-cache' })))));
+  event.waitUntil(scope.caches.open(kCache).then((cache) => cache.addAll(kKept.map((file) => new Request(file, { cache: 'no-cache' })))));
 });
 
 scope.addEventListener('activate', (event) => {

@@ -79,6 +79,7 @@ constexpr InstructionSet kSets[] = {
     {"neon", has_dot_product, cpu::make_neon_ops},
 #endif
 #if defined(__wasm_simd128__)
+    {"relaxed", [] { return cpu::make_relaxed_ops != nullptr; }, cpu::make_relaxed_ops},
     {"wasm", [] { return true; }, cpu::make_wasm_ops},  // to the bit what "generic" is
 #else
     {"generic", [] { return true; }, cpu::make_generic_ops},

@@ -15,5 +15,7 @@ std::unique_ptr<Ops> make_avx512_ops(ThreadPool& pool);
 std::unique_ptr<Ops> make_neon_ops(ThreadPool& pool);
 std::unique_ptr<Ops> make_neonmm_ops(ThreadPool& pool);
 std::unique_ptr<Ops> make_wasm_ops(ThreadPool& pool);
+// There where it is linked: a browser takes a program whole or not at all, so programs with relaxed SIMD are others.
+[[gnu::weak]] std::unique_ptr<Ops> make_relaxed_ops(ThreadPool& pool);
 
 }  // namespace owlet::cpu

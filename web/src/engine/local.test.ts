@@ -26,12 +26,15 @@ const event = (delta: object, reason: string | null = null): Uint8Array =>
 let ports: TestPort[];
 let wrong: string | null;
 let finishes: boolean;
+let loads: boolean;
 
 function engine(): LocalEngine {
   return new LocalEngine([{ name: 'owl.gguf', url: 'https://site/owl.gguf', sizeBytes: 7 }], () => {
     const port = new TestPort((message, say) => {
       if (message.type === 'cancel') return;
-      if (message.type !== 'request') return say(wrong ? { type: 'failed', message: wrong } : { type: 'done', models: [{ name: 'added.gguf', sizeBytes: 9 }] });
+      if (message.type === 'list') return say({ type: 'listed', models: [{ name: 'added.gguf', sizeBytes: 9 }] });
+      if (message.type === 'load' && !loads) return;
+      if (message.type !== 'request') return say(wrong ? { type: 'failed', message: wrong } : { type: 'done' });
       say({ type: 'response', id: message.id, status: 200, contentType: 'text/event-stream' });
       say({ type: 'bytes', id: message.id, bytes: event({ content: 'Li' }) });
       if (!finishes) return;
@@ -57,11 +60,19 @@ beforeEach(() => {
   ports = [];
   wrong = null;
   finishes = true;
+  loads = true;
 });
 
 describe('LocalEngine', () => {
   it('lists the models of the site before those that were added', async () => {
     expect(await engine().models()).toEqual([{ id: 'owl', sizeBytes: 7 }, { id: 'added', sizeBytes: 9 }]);
+  });
+
+  it('lists models while one is being loaded', async () => {
+    loads = false;
+    const local = engine();
+    void local.prepare('owl');
+    expect((await local.models()).length).toBe(2);
   });
 
   it('streams an answer as a server does', async () => {

@@ -24,6 +24,7 @@ export class LocalEngine implements Engine {
   private readonly api = new HttpEngine('', '', (path, init) => this.reach(path, init));
   private readonly pending = new Map<number, Pending>();
   private readonly replies: ((reply: Reply) => void)[] = [];
+  private readonly lists: ((models: KeptModel[] | null) => void)[] = [];  // null: its worker ended
   private port: Port | null = null;
   private wanted: string | null = null;         // the model that the worker holds or is getting
   private ready: Promise<unknown> = Promise.resolve();
@@ -68,7 +69,7 @@ export class LocalEngine implements Engine {
   }
 
   readonly shelf: Shelf = {
-    added: async () => (await this.tell({ type: 'list' })).filter(({ name }) => !this.sources.some((s) => s.name === name)),
+    added: async () => (await this.list()).filter(({ name }) => !this.sources.some((s) => s.name === name)),
     // Fetched or copied while answers go on; loaded when it is first asked.
     add: async (from) => {
       const message: ToWorker = typeof from === 'string' ? { type: 'fetch', source: await findModel(from) } : { type: 'keep', name: fileName(from.name), file: from };
@@ -84,7 +85,7 @@ export class LocalEngine implements Engine {
   };
 
   // Ends the worker with all it does and holds.
-  private stop(): void {
+  private stop(why = 'Another model was asked for.'): void {
     this.port?.terminate();
     this.port = null;
     this.wanted = null;
@@ -93,7 +94,8 @@ export class LocalEngine implements Engine {
       stream?.error(new Error('the model was changed'));
     }
     this.pending.clear();
-    for (const reply of this.replies.splice(0)) reply({ type: 'failed', message: 'Another model was asked for.' });
+    for (const reply of this.replies.splice(0)) reply({ type: 'failed', message: why });
+    for (const listed of this.lists.splice(0)) listed(null);
   }
 
   private worker(): Port {
@@ -101,22 +103,31 @@ export class LocalEngine implements Engine {
     const port = this.start();
     port.onmessage = ({ data }) => this.hear(data);
     port.onerror = (event) => {
-      const message = event.message || 'The engine could not be started.';
-      this.stop();
-      for (const reply of this.replies.splice(0)) reply({ type: 'failed', message });
+      for (const listed of this.lists.splice(0)) listed([]);  // another worker would not start either
+      this.stop(event.message || 'The engine could not be started.');
     };
     return (this.port = port);
   }
 
-  private tell(message: ToWorker): Promise<KeptModel[]> {
+  private tell(message: ToWorker): Promise<void> {
     return new Promise((resolve, reject) => {
       this.worker().postMessage(message);
-      this.replies.push((reply) => (reply.type === 'done' ? resolve(reply.models) : reject(new EngineError('refused', reply.message))));
+      this.replies.push((reply) => (reply.type === 'done' ? resolve() : reject(new EngineError('refused', reply.message))));
     });
+  }
+
+  // Does not wait for a model that is being loaded, so that the page stands before it; asks the next worker where one ends.
+  private async list(): Promise<KeptModel[]> {
+    const models = await new Promise<KeptModel[] | null>((resolve) => {
+      this.worker().postMessage({ type: 'list' });
+      this.lists.push(resolve);
+    });
+    return models ?? this.list();
   }
 
   private hear(message: FromWorker): void {
     if (message.type === 'progress') return this.onProgress(message.progress);
+    if (message.type === 'listed') return this.lists.shift()?.(message.models);
     if (message.type === 'done' || message.type === 'failed') return this.replies.shift()?.(message);
     const pending = this.pending.get(message.id);
     if (!pending) return;

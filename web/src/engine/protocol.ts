@@ -22,8 +22,8 @@ export type ToWorker =
   | { type: 'request'; id: number; method: string; path: string; body: string }
   | { type: 'cancel'; id: number };
 
-// What answers list, load, fetch, keep and remove; one at a time, in order.
-export type Reply = { type: 'done'; models: KeptModel[] } | { type: 'failed'; message: string };
+// What answers load, fetch, keep and remove; one at a time, in order.
+export type Reply = { type: 'done' } | { type: 'failed'; message: string };
 
 export interface Progress {
   name: string;
@@ -34,6 +34,7 @@ export interface Progress {
 
 export type FromWorker =
   | Reply
+  | { type: 'listed'; models: KeptModel[] }  // at once, whatever is being loaded
   | { type: 'progress'; progress: Progress }
   | { type: 'response'; id: number; status: number; contentType: string }
   | { type: 'bytes'; id: number; bytes: Uint8Array }

@@ -3,6 +3,7 @@
 
 import { megabytes, ModelStore, type Folder } from './model_store';
 import type { FromWorker, ModelSource, ToWorker } from './protocol';
+import { variantOf } from './variant';
 
 // What src/apps/browser/engine_main.cc exports.
 interface EngineModule {
@@ -17,7 +18,7 @@ interface EngineModule {
 }
 type CreateModule = (options: object) => Promise<EngineModule>;
 
-declare const kHasThreads: boolean;  // whether the site has the engine with threads too; written by the build
+declare const kEngines: string[];  // the site's, by their folders; written by the build
 const kMaxThreads = 8;
 const kAddressable = 2 ** 32 - 2 ** 26;  // bytes of WebAssembly's memory, less what the engine itself takes
 
@@ -25,11 +26,12 @@ const say = (message: FromWorker, transfer: Transferable[] = []): void => self.p
 
 let engine: EngineModule | null = null;
 let running = false;
-let turns = Promise.resolve();  // list, load, fetch, keep and remove come one after the other
+let turns = Promise.resolve();  // load, fetch, keep and remove come one after the other
 
 self.onmessage = ({ data }: MessageEvent<ToWorker>) => {
   if (data.type === 'request') return request(data.id, data.method, data.path, data.body);
   if (data.type === 'cancel') return cancel(data.id);
+  if (data.type === 'list') return void list();
   turns = turns.then(async () => {
     try {
       const store = await openStore();
@@ -37,12 +39,18 @@ self.onmessage = ({ data }: MessageEvent<ToWorker>) => {
       if (data.type === 'remove') await store.remove(data.name);
       if (data.type === 'fetch') await store.fetch(data.source);
       if (data.type === 'load') await load(store, data.source);
-      say({ type: 'done', models: await store.list() });
+      say({ type: 'done' });
     } catch (error) {
       say({ type: 'failed', message: error instanceof Error ? error.message : String(error) });
     }
   });
 };
+
+// Where nothing can be kept, nothing is; what is wrong is said to whoever loads.
+async function list(): Promise<void> {
+  const models = await openStore().then((store) => store.list()).catch(() => []);
+  say({ type: 'listed', models });
+}
 
 async function openStore(): Promise<ModelStore> {
   const root = await navigator.storage.getDirectory();
@@ -55,9 +63,9 @@ async function openStore(): Promise<ModelStore> {
 }
 
 async function load(store: ModelStore, source: ModelSource): Promise<void> {
-  const threads = kHasThreads && self.crossOriginIsolated ? Math.min(navigator.hardwareConcurrency, kMaxThreads) : 1;
-  const kind = threads > 1 ? 'threads' : 'single';
-  const { default: create } = (await import(/* @vite-ignore */ new URL(`engine/${kind}/engine.mjs`, self.location.href).href)) as { default: CreateModule };
+  const variant = variantOf(kEngines, self.crossOriginIsolated);
+  const threads = variant.startsWith('threads') ? Math.min(navigator.hardwareConcurrency, kMaxThreads) : 1;
+  const { default: create } = (await import(/* @vite-ignore */ new URL(`engine/${variant}/engine.mjs`, self.location.href).href)) as { default: CreateModule };
   const module = await create({
     threads: threads - 1,
     onResponse: (id: number, status: number, contentType: string) => say({ type: 'response', id, status, contentType }),

@@ -209,8 +209,10 @@ struct Wasm {
     for (int64_t r = 0; r < R; ++r) out[r][0] = floats(sum[r]);
   }
 
- private:
+ protected:
   static Quad plus(Quad a, Quad b) { return {wasm_i32x4_add(a.low, b.low), wasm_i32x4_add(a.high, b.high)}; }
+
+ private:
   static Quad times(Quad ints, int32_t n) {
     return {wasm_i32x4_mul(ints.low, wasm_i32x4_splat(n)), wasm_i32x4_mul(ints.high, wasm_i32x4_splat(n))};
   }
