@@ -2,11 +2,12 @@
 // file counts only when its SHA-256 is right. Runs in the worker, where files can be read and written without waiting.
 
 import type { KeptModel, ModelSource, Progress } from './protocol';
-import { Sha256 } from './sha256';
+import { Sha256, sha256Of } from './sha256';
 
 const kPart = '.part';          // of a name: not whole yet
 const kHash = '.sha256';        // beside a model: what its bytes must be
 const kPiece = 4 << 20;         // bytes that are read at once
+const kWhole = 16 << 20;        // … of a file no larger than this, all: what opens a page need not be hashed piece by piece
 const kTellMs = 200;            // between two words on how far it is
 
 // A file's bytes, as far as this needs them.
@@ -161,14 +162,16 @@ export class ModelStore {
       const size = file.getSize();
       this.checkMemory(entry.name, size);
       begin(size);
-      const piece = new Uint8Array(Math.min(size, kPiece));
+      const whole = size <= kWhole;
+      const piece = new Uint8Array(whole ? size : kPiece);
       for (let at = 0; at < size;) {
         const bytes = piece.subarray(0, file.read(piece, { at }));
-        if (bytes.length === 0) throw new Error(`${entry.name} cannot be read.`);
-        hash.update(bytes);
+        if (bytes.length < (whole ? size : 1)) throw new Error(`${entry.name} cannot be read.`);
+        if (!whole) hash.update(bytes);
         take(bytes, at);
         at += bytes.length;
       }
+      if (whole) return await sha256Of(piece);
     } finally {
       file.close();
     }

@@ -1,7 +1,7 @@
 // @vitest-environment node
 import { createHash } from 'node:crypto';
-import { expect, it } from 'vitest';
-import { Sha256 } from './sha256';
+import { expect, it, vi } from 'vitest';
+import { Sha256, sha256Of } from './sha256';
 
 const bytes = Uint8Array.from({ length: 1000 }, (_, i) => (i * 31 + 7) & 255);
 
@@ -19,4 +19,12 @@ it('does not mind how the bytes are cut', () => {
     for (let at = 0; at < bytes.length; at += size) hash.update(bytes.subarray(at, at + size));
     expect(hash.digest()).toBe(whole);
   }
+});
+
+it('is the same of a whole, with the browser\'s own and without', async () => {
+  const whole = createHash('sha256').update(bytes).digest('hex');
+  expect(await sha256Of(bytes)).toBe(whole);
+  vi.stubGlobal('crypto', {});
+  expect(await sha256Of(bytes)).toBe(whole);
+  vi.unstubAllGlobals();
 });
