@@ -19,6 +19,7 @@ export interface MockOptions {
   models?: object[];     // entries of /v1/models in place of the one
   answers?: string[];    // "answer 7" is answered with the eighth of these
   pace?: number;         // ms between their tokens
+  burst?: number;        // so many of them come together
   context?: number;      // tokens
   runs?: object[];       // training runs, as GET /runs?name=… tells of each
 }
@@ -47,6 +48,7 @@ interface Script {
 export class MockServer {
   readonly bodies: Body[] = [];   // of every chat request, oldest first
   cancelled = 0;                  // answers whose listener left
+  written = 0;                    // tokens of all answers
   private server: Server;
 
   private constructor(private readonly options: MockOptions) {
@@ -184,10 +186,11 @@ export class MockServer {
     write({ role: 'assistant', content: '' });
     const pieces = [...thoughts.map((t) => ({ reasoning_content: t })), ...tokens.map((t) => ({ content: t }))];
     for (const [i, piece] of pieces.entries()) {
-      if (script.pace > 0) await new Promise((resolve) => setTimeout(resolve, script.pace));
+      if (script.pace > 0 && i % (this.options.burst ?? 1) === 0) await new Promise((resolve) => setTimeout(resolve, script.pace));
       if (!open) return;
       if (i === script.breakAfter) return void response.destroy();
       write(piece);
+      this.written++;
     }
     if (script.endless) return;
     write({}, reason);

@@ -28,7 +28,7 @@ export const kPlaces = [
 export type Place = (typeof kPlaces)[number];
 
 // What the page says, as far as there are no numbers in it.
-const plain: Format = { number: String, short: String, percent: String, duration: String, plural: (_, forms) => forms.other };
+const plain: Format = { number: String, short: String, percent: String, bytes: String, duration: String, plural: (_, forms) => forms.other };
 export type Words = Text;
 export const wordsOf = { en: en(plain), ar: ar(plain) };
 
@@ -119,7 +119,7 @@ export async function frames(count: number): Promise<void> {
   for (let i = 0; i < count; i++) await new Promise((resolve) => requestAnimationFrame(resolve));
 }
 
-export async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
-  for (let i = 0; i < 200 && !(await condition()); i++) await new Promise((resolve) => setTimeout(resolve, 25));
+export async function until(condition: () => boolean | Promise<boolean>, tries = 200): Promise<void> {
+  for (let i = 0; i < tries && !(await condition()); i++) await new Promise((resolve) => setTimeout(resolve, 25));
   assert.ok(await condition());
 }

@@ -42,6 +42,7 @@ function Drawing({ curves, width }: { curves: readonly Curve[]; width: number })
         return <g key={y}><line className="chart-rule" x1={kEdge.left} x2={width - kEdge.right} y1={top} y2={top} /><text x={kEdge.left - 8} y={top + 4} textAnchor="end">{text.runs.number(y)}</text></g>;
       })}
       <text x={kEdge.left} y={kEdge.top - 8}>{text.runs.nats}</text>
+      <text x={kEdge.left} y={kHeight - 8}>{text.runs.where}</text>
       {xs.filter((x) => x > 0 && x <= right).map((x) => <text key={x} x={at([x, 0])[0]} y={kHeight - 8} textAnchor={x > 0.95 * right ? 'end' : 'middle'}>{text.runs.number(x)}</text>)}
       {curves.map(({ name, points, dotted }, i) => (
         <g key={name} className={`curve-${i}`}>

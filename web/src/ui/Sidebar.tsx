@@ -139,7 +139,7 @@ function RenameField({ chat, onDone }: { chat: Chat; onDone: () => void }) {
 }
 
 const kFindMs = 150;
-const kBefore = 24;  // characters of a found line before the words
+const kBefore = 14;  // characters of a found line before the words
 const kAfter = 100;
 
 // A line of a chat that has the words.
