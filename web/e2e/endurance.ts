@@ -1,4 +1,5 @@
-// An hour of streaming, faster: as many tokens as an hour brings at 200 a second, over many chats, and the page's memory on the way. Ends with an error if it still grows when no more chats are held than the page means to hold.
+// An hour of streaming, faster: as many tokens as an hour brings at 200 a second, over many chats, and the page's memory on the way. Ends with an
+// error if it still grows when no more chats are held than the page means to hold.
 
 import { launch, ready, visit } from './browser';
 import { kMostOpened } from '../src/chat/store';
