@@ -6,6 +6,7 @@ import { createRequire } from 'node:module';
 import { readFileSync } from 'node:fs';
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import { answered, ask } from './browser';
+import { kLanguages } from '../src/text';
 import type { Test } from './harness';
 import { kSecondModel, model, type MockServer } from './mock-server';
 import { chatMenu, dragOver, dropFile, footMenu, kPlaces, kShots, showChats, testsOf, wordsOf, type Words } from './scene';
@@ -24,15 +25,33 @@ const kStates: readonly [string, (sight: Sight) => Promise<void>][] = [['answers
 export function lookTests(browser: Browser): Test[] {
   const test = testsOf(browser);
   const schemes = ['light', 'dark'] as const;
-  return kPlaces.flatMap((place) => schemes.flatMap((colorScheme) => (['en', 'ar'] as const).flatMap((locale) => {
+  const spoken = kLanguages.flatMap(([locale]) => kPlaces.map((place) => test(`sound: the language ${locale}, ${place.name}`, async ({ page }) => {
+    const { width } = place.options.viewport;
+    assert.equal(await page.locator('html').getAttribute('lang'), locale);
+    assert.ok((await page.locator('.empty-model').innerText()).includes(new Intl.NumberFormat(locale).format(12.4)));
+    await languages(page, (state) => check(page, state, `${state}-${width}-${locale}`, width));
+  }, { ...place.options, locale, reducedMotion: 'reduce' })));
+  const states = kPlaces.flatMap((place) => schemes.flatMap((colorScheme) => (['en', 'ar'] as const).flatMap((locale) => {
     const options: BrowserContextOptions = { ...place.options, colorScheme, locale, reducedMotion: 'reduce' };
     const { width } = place.options.viewport;
     const name = `${width}-${colorScheme}${locale === 'ar' ? '-rtl' : ''}`;
-    return kStates.map(([states, go]) => test(`sound: ${states}, ${name}`, ({ page, mock }) => {
+    return kStates.map(([of, go]) => test(`sound: ${of}, ${name}`, ({ page, mock }) => {
       const look = (state: string): Promise<void> => check(page, state, `${state}-${name}`, width);
       return go({ page, mock, words: wordsOf[locale], look });
     }, options, { models: [model(), model(kSecondModel)], runs: [kRun, { ...kRun, name: 'second' }] }));
   })));
+  return [...states, ...spoken];
+}
+
+async function languages(page: Page, look: (state: string) => Promise<void>): Promise<void> {
+  await look('empty');
+  await page.keyboard.press('Control+,');
+  await page.locator('.panel input').nth(2).waitFor();
+  await look('settings');
+  await page.keyboard.press('Control+,');
+  await showChats(page);
+  await page.locator('.keys-button').click();
+  await look('keys');
 }
 
 async function answers({ page, words, look }: Sight): Promise<void> {
