@@ -62,9 +62,9 @@ export async function ask(page: Page, question: string): Promise<void> {
 }
 
 // Until the answer is complete; returns its text.
-export async function answered(page: Page, timeout = 30_000): Promise<string> {
+export async function answered(page: Page, { send } = { send: 'Send' }, timeout = 30_000): Promise<string> {
   await page.locator('.answer[aria-busy="false"]').last().waitFor({ timeout });
-  await page.locator('.composer-button[aria-label="Send"]').waitFor({ timeout });
+  await page.locator(`.composer-button[aria-label="${send}"]`).waitFor({ timeout });
   return page.locator('.answer').last().innerText();
 }
 

@@ -19,6 +19,7 @@ export interface MockOptions {
   models?: object[];     // entries of /v1/models in place of the one
   answers?: string[];    // "answer 7" is answered with the eighth of these
   pace?: number;         // ms between their tokens
+  burst?: number;        // so many of them come together
   context?: number;      // tokens
   runs?: object[];       // training runs, as GET /runs?name=… tells of each
 }
@@ -41,11 +42,13 @@ interface Script {
   text: string;
   pace: number;              // ms between tokens
   breakAfter?: number;       // tokens, then the connection is cut
+  endless?: boolean;         // nothing comes after the tokens, until the listener leaves
 }
 
 export class MockServer {
   readonly bodies: Body[] = [];   // of every chat request, oldest first
   cancelled = 0;                  // answers whose listener left
+  written = 0;                    // tokens of all answers
   private server: Server;
 
   private constructor(private readonly options: MockOptions) {
@@ -128,7 +131,7 @@ export class MockServer {
     if (typeof body.temperature === 'number' && body.temperature > 2) {
       return fail(response, 400, `temperature is ${body.temperature}, but must lie between 0 and 2.`, null);
     }
-    await this.loaded(body.model);
+    await this.loaded(body.model, response);
     const turns = body.messages ?? [];
     const begun = body.continue_final_message ? turns[turns.length - 1]?.content ?? '' : null;
     const question = turns[turns.length - (begun === null ? 1 : 2)]?.content ?? '';
@@ -163,9 +166,9 @@ export class MockServer {
   }
 
   // What a model is, changes while a test looks on.
-  private async loaded(name: string | undefined): Promise<void> {
+  private async loaded(name: string | undefined, response: ServerResponse): Promise<void> {
     const asked = this.options.models?.find((m) => (m as { id: string }).id === name) as { status?: { value: string } } | undefined;
-    while (asked?.status && asked.status.value !== 'loaded') await new Promise((resolve) => setTimeout(resolve, 20));
+    while (asked?.status && asked.status.value !== 'loaded' && !response.destroyed) await new Promise((resolve) => setTimeout(resolve, 20));
   }
 
   private async stream(response: ServerResponse, script: Script, thoughts: string[], tokens: string[], reason: string, usage: object | null, logprobs: boolean): Promise<void> {
@@ -183,11 +186,13 @@ export class MockServer {
     write({ role: 'assistant', content: '' });
     const pieces = [...thoughts.map((t) => ({ reasoning_content: t })), ...tokens.map((t) => ({ content: t }))];
     for (const [i, piece] of pieces.entries()) {
-      if (script.pace > 0) await new Promise((resolve) => setTimeout(resolve, script.pace));
+      if (script.pace > 0 && i % (this.options.burst ?? 1) === 0) await new Promise((resolve) => setTimeout(resolve, script.pace));
       if (!open) return;
       if (i === script.breakAfter) return void response.destroy();
       write(piece);
+      this.written++;
     }
+    if (script.endless) return;
     write({}, reason);
     if (usage) {
       const ms = Date.now() - began;
@@ -213,6 +218,7 @@ function answerFor(question: string, turns: Turn[], model: string): Script {
   }
   if (/break off/i.test(question)) return { text: kStory, pace: 20, breakAfter: 12 };
   if (/formula/i.test(question)) return { text: kFormulas, pace: 5 };
+  if (/endless/i.test(question)) return { text: kStory, pace: 5, endless: true };
   if (/slow|story/i.test(question)) return { text: kStory, pace: 60 };
   if (/long/i.test(question)) return { text: kLong, pace: 4 };
   if (/table|code/i.test(question)) return { text: kRich, pace: 12 };

@@ -5,7 +5,7 @@ import type { Browser, Page } from 'playwright-core';
 import { answered, ask } from './browser';
 import type { Test } from './harness';
 import { hostileAnswers } from './hostile';
-import { giveFile, testsOf } from './scene';
+import { footMenu, giveFile, testsOf } from './scene';
 
 const kAnswers = 500;
 const kSeed = 20;
@@ -16,10 +16,7 @@ export function hostileTests(browser: Browser): Test[] {
   return [
     test('500 hostile answers run and fetch nothing', async ({ page }) => {
       await watch(page);
-      await giveFile(page, async () => {
-        await page.locator('.sidebar-foot button[aria-haspopup="menu"]').click();
-        await page.getByRole('menuitem', { name: 'Read chats from a file' }).click();
-      }, 'hostile.json', chatOf(answers));
+      await giveFile(page, () => footMenu(page, 'Read chats from a file'), 'hostile.json', chatOf(answers));
       await page.locator('.chat-title').first().click();
       await page.locator('.turn').first().waitFor();
       const seen = await page.evaluate(drawAll);

@@ -5,7 +5,7 @@ import type { Browser, Page } from 'playwright-core';
 import { answered, ask, ready, visit } from './browser';
 import type { Test } from './harness';
 import { kModel, MockServer } from './mock-server';
-import { chatMenu, clipboard, phone, testsOf, until } from './scene';
+import { phone, testsOf, until } from './scene';
 
 export function mockTests(browser: Browser): Test[] {
   const test = testsOf(browser);
@@ -32,46 +32,6 @@ export function mockTests(browser: Browser): Test[] {
       assert.match(await answered(page), /Lima/);
     }),
 
-    test('thoughts are one line, then fold, and are not copied', async ({ page }) => {
-      await ask(page, 'Please think slowly about 47 + 25');
-      await page.getByText(/Thinking… [12] s/).waitFor();
-      assert.match(await answered(page), /^Thought for \d s[^]*47 \+ 25 = 72\./);
-      assert.equal(await page.locator('.thoughts-text').isVisible(), false);
-      await page.locator('.answer button[aria-label="Copy"]').click();
-      await page.locator('.answer button[aria-label="Copied"]').waitFor();
-      assert.equal(await clipboard(page), '47 + 25 = **72**.');
-      await page.locator('.thoughts summary').click();
-      assert.match(await page.locator('.thoughts-text').innerText(), /carry 1/);
-    }),
-
-    test('edit and ask again make branches', async ({ page, mock }) => {
-      await ask(page, 'First?');
-      await answered(page);
-      await page.locator('.answer button[aria-label="Ask again"]').click();
-      await page.locator('.answer .branches').getByText('2/2').waitFor();
-      await answered(page);
-      await page.locator('.composer-field').focus();
-      await page.keyboard.press('ArrowUp');
-      await page.locator('.edit textarea').fill('What is the capital of Peru?');
-      await page.keyboard.press('Enter');
-      await page.locator('.question .branches').getByText('2/2').waitFor();
-      assert.match(await answered(page), /Lima/);
-      assert.deepEqual(mock.bodies[2]?.messages, [{ role: 'user', content: 'What is the capital of Peru?' }]);
-      await page.locator('.question').hover();
-      await page.locator('.question button[aria-label="Show the one before"]').click();
-      await page.locator('.bubble').getByText('First?').waitFor();
-      await page.locator('.answer .branches').getByText('2/2').waitFor();
-    }),
-
-    test('tables and code are drawn, and code is copied', async ({ page }) => {
-      await ask(page, 'Show me a table and code');
-      await answered(page);
-      assert.equal(await page.locator('.prose tbody tr').count(), 3);
-      await page.locator('button[aria-label="Copy code"]').click();
-      await page.locator('.code button[aria-label="Copied"]').waitFor();
-      assert.match(await clipboard(page), /^def add\(a, b\):\n {4}"""Adds two numbers\."""\n {4}return a \+ b$/);
-    }),
-
     test('nothing drawn is taken back while a table and code arrive', async ({ page }) => {
       await page.evaluate(() => {
         const seen: string[] = [];
@@ -94,56 +54,6 @@ export function mockTests(browser: Browser): Test[] {
       const hrefs = await page.locator('.prose a').evaluateAll((links) => links.map((a) => (a as HTMLAnchorElement).href));
       for (const href of hrefs) assert.match(href, /^https:\/\//);
       assert.equal(await page.locator('.sidebar').isVisible(), true);
-    }),
-
-    test('several chats: found, renamed, deleted, brought back, kept', async ({ page }) => {
-      await ask(page, 'What is the capital of Peru?');
-      await answered(page);
-      await page.keyboard.press('Control+Shift+O');
-      await ready(page);
-      await ask(page, 'Hello');
-      await answered(page);
-      assert.deepEqual(await page.locator('.chat-title').allInnerTexts(), ['Hello', 'What is the capital of Peru?']);
-      await page.keyboard.press('Control+k');
-      await page.locator('.find:focus').waitFor();
-      await page.keyboard.type('peru');
-      await page.keyboard.press('Enter');
-      await page.getByText('The capital of Peru is Lima.').first().waitFor();
-      await chatMenu(page, 'Rename');
-      await page.keyboard.type('Peru');
-      await page.keyboard.press('Enter');
-      assert.deepEqual(await page.locator('.chat-title').allInnerTexts(), ['Hello', 'Peru']);
-      await chatMenu(page, 'Delete');
-      await page.locator('.toast').getByText('Undo').click();
-      assert.equal(await page.locator('.chat-title').count(), 2);
-      await page.locator('.chat-title').getByText('Hello').click();
-      await page.reload();
-      assert.match(await answered(page), /I am a small model/);
-      assert.deepEqual(await page.locator('.chat-title').allInnerTexts(), ['Hello', 'Peru']);
-      await page.goBack();
-      await page.getByText('The capital of Peru is Lima.').first().waitFor();
-    }),
-
-    test('settings are marked, sent, kept and reset', async ({ page, mock }) => {
-      await page.locator('button[aria-label="Settings"]').click();
-      await page.getByRole('spinbutton', { name: 'Temperature' }).fill('0');
-      await page.getByLabel('Seed').fill('7');
-      await page.getByLabel('System prompt').fill('Be brief.');
-      await page.getByLabel('Length').fill('3');
-      assert.equal(await page.locator('.setting-mark').count(), 4);
-      await page.reload();
-      await ready(page);
-      await ask(page, 'Hello');
-      assert.match(await answered(page), /length limit/);
-      assert.deepEqual(mock.bodies[0]?.messages?.[0], { role: 'system', content: 'Be brief.' });
-      assert.deepEqual({ ...mock.bodies[0], messages: null }, {
-        model: kModel, messages: null, temperature: 0, top_p: 0.95, max_tokens: 3, seed: 7, stream: true, stream_options: { include_usage: true },
-      });
-      await page.locator('button[aria-label="Settings (4 changed)"]').click();
-      await page.locator('button[aria-label="Reset: Temperature"]').click();
-      assert.equal(await page.locator('.setting-mark').count(), 3);
-      await page.getByText('Reset all').click();
-      assert.equal(await page.locator('.setting-mark').count(), 0);
     }),
 
     test('a server that goes away is waited for; the draft stays', async ({ page, mock }) => {

@@ -7,17 +7,19 @@ import { join } from 'node:path';
 import type { Page } from 'playwright-core';
 import { answered, ask, launch, ready, visit, type Visit } from './browser';
 import { runTests, type Test } from './harness';
+import { MockServer } from './mock-server';
 import { SiteServer } from './site_server';
 
 const dir = process.env.OWLET_SITE;
 if (!dir) throw new Error('OWLET_SITE must name a folder that `owlet site` wrote');
 const browser = await launch();
 const kHub = 'https://huggingface.co';  // what a test makes of it; nothing leaves the machine
+const server = await MockServer.start({ page: false });
 
 const test = (name: string, body: (v: Visit, site: SiteServer) => Promise<void>, withHeaders = true, prepare?: (site: SiteServer) => void): Test => [name, async () => {
   const site = await SiteServer.start(dir, withHeaders);
   prepare?.(site);
-  const v = await visit(browser, [site.url, kHub]);
+  const v = await visit(browser, [site.url, kHub, server.url]);
   try {
     await ready(v.page);
     await body(v, site);
@@ -148,6 +150,34 @@ const tests: Test[] = [
     await page.locator('.kept').waitFor({ state: 'detached' });
     assert.equal(await page.locator('.panel select').first().inputValue(), 'owlet');
   }),
+  test('a chat begun in this browser goes on with a server, and back, and no turn is lost', async ({ page }) => {
+    const change = async (): Promise<void> => {
+      await page.locator('button[aria-label="Settings"]').click();
+      await page.getByText('Change', { exact: true }).click();
+    };
+    await ask(page, 'What is the capital of Peru?');
+    const first = /.*Lima.*/.exec(await answered(page))![0];
+    await change();
+    await page.getByLabel('Server address').fill(server.url);
+    await page.getByText('Connect', { exact: true }).click();
+    await page.locator('.connect').waitFor({ state: 'detached' });
+    await ask(page, 'Count what you were sent');
+    assert.match(await answered(page), /I was sent 3 turns\./);
+    assert.deepEqual(server.bodies[0]?.messages?.map((m) => m.content), ['What is the capital of Peru?', first, 'Count what you were sent']);
+    await change();
+    await page.getByText('Use the model in this browser').click();
+    await page.locator('.connect').waitFor({ state: 'detached' });
+    await ask(page, 'Tell me a very short story.');
+    await answered(page);
+    const prose = (): Promise<string[]> => page.locator('.answer .prose').allInnerTexts();
+    const said = await prose();
+    assert.deepEqual([said.length, said[0], said[1]], [3, first, 'I was sent 3 turns.']);
+    assert.match(said[2]!, /\w/);
+    await page.reload();
+    await page.locator('.answer').nth(2).waitFor();
+    assert.deepEqual(await prose(), said);
+    assert.deepEqual(await page.locator('.bubble').allInnerTexts(), ['What is the capital of Peru?', 'Count what you were sent', 'Tell me a very short story.']);
+  }),
   test('an answer stops when it is told to', async ({ page }) => {
     await ask(page, 'Tell me a very short story.');
     await page.locator('.prose').last().waitFor();
@@ -159,3 +189,4 @@ const tests: Test[] = [
 ];
 await runTests(tests.filter(([name]) => name.includes(words)));
 await browser.close();
+await server.stop();

@@ -26,7 +26,7 @@ it('counts as each language does', async () => {
   await speak('en');
   expect([0, 1, 2].map((n) => text.tokens(n, true))).toEqual(['0 tokens', '1 token', '2 tokens']);
   await speak('de');
-  expect(text.bytes(19_400_000)).toBe('19,4 MB');
+  expect([0, 1, 999, 1234, 19_400_000, 2e9].map((n) => text.bytes(n).replace(/\s/g, ' '))).toEqual(['0 Byte', '1 Byte', '999 Byte', '1,23 kB', '19,4 MB', '2 GB']);
   expect([0, 59.6, 61, 4321].map(text.runs.left)).toEqual(['noch 0 Sek.', 'noch 1 Min.', 'noch 1 Min. 1 Sek.', 'noch 1 Std. 12 Min.']);
 });
 

@@ -16,8 +16,9 @@ export const kLanguages: readonly (readonly [Language, string])[] = [
 // How a language writes numbers and counts things.
 export interface Format {
   number(value: number): string;
-  short(value: number): string;                        // three digits
+  short(value: number): string;                        // three digits, none beyond thousandths
   percent(share: number): string;
+  bytes(bytes: number): string;
   duration(seconds: number): string;                   // its two largest units
   plural(count: number, forms: Partial<Record<Intl.LDMLPluralRule, string>> & { other: string }): string;
 }
@@ -43,6 +44,7 @@ export function wantedLanguage(): Language {
   return known(keptText('language')) ?? navigator.languages.map(known).find((found) => found !== undefined) ?? 'en';
 }
 
+const kSizes = [['gigabyte', 1e9], ['megabyte', 1e6], ['kilobyte', 1e3], ['byte', 1]] as const;
 const kUnits = [['day', 86400], ['hour', 3600], ['minute', 60], ['second', 1]] as const;
 
 function durationOf(seconds: number, words: (unit: string, value: number) => string): string {
@@ -64,8 +66,12 @@ function format(locale: string): Format {
   const rules = new Intl.PluralRules(locale);
   return {
     number: (value) => number.format(value),
-    short: (value) => short.format(value),
+    short: (value) => short.format(Math.round(1000 * value) / 1000),
     percent: (share) => percent.format(share),
+    bytes: (bytes) => {
+      const [unit, length] = kSizes.find(([, length]) => bytes >= length) ?? kSizes[3];
+      return new Intl.NumberFormat(locale, { style: 'unit', unit, unitDisplay: unit === 'byte' ? 'long' : 'short', maximumSignificantDigits: 3 }).format(bytes / length);
+    },
     duration: (seconds) => durationOf(seconds, (unit, value) => new Intl.NumberFormat(locale, { style: 'unit', unit, unitDisplay: 'short' }).format(value)),
     plural: (count, forms) => (forms[rules.select(count)] ?? forms.other).replace('#', number.format(count)),
   };

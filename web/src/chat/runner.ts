@@ -11,12 +11,12 @@ export interface Desk {
   put(message: Message, save: boolean): void;
   request(message: Message): ChatRequest;
   failed(error: EngineError): void;            // the server is gone, or wants another key
-  slow(): void;                                // nothing has come for a while: its model may be loading
+  slow(): void;                                // nothing has come for a while, and again while nothing comes: its model may be loading
   now(): number;                               // a monotonic clock, for what the answer took
   nextFrame(work: () => void): void;           // when arriving text is put on the page
 }
 
-const kSlowMs = 400;   // without a word of an answer
+const kSlowMs = 1000;  // without a word of an answer
 const kSaveMs = 1000;  // how much of an arriving answer a closed page may lose
 
 export class Runner {
@@ -56,10 +56,10 @@ export class Runner {
     };
     let state: Message['state'] = 'stopped';
     let failure: Message['failure'];
-    const slow = setTimeout(() => desk.slow(), kSlowMs);
+    const slow = setInterval(() => desk.slow(), kSlowMs);
     try {
       for await (const event of desk.engine().chat(desk.request(message), controller.signal)) {
-        clearTimeout(slow);
+        clearInterval(slow);
         answer.take(event, desk.now());
         if (!drawn) continue;
         drawn = false;
@@ -73,7 +73,7 @@ export class Runner {
       // Nothing was lost if the question never arrived: it is asked again when the server is back.
       state = met.kind === 'unreachable' || met.kind === 'unauthorized' ? 'waiting' : 'failed';
     }
-    clearTimeout(slow);
+    clearInterval(slow);
     this.running.delete(id);
     answer.endThought(desk.now());
     const now = desk.message(id);

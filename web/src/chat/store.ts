@@ -35,7 +35,7 @@ export interface StoreOptions {
 
 export type Scope = 'chat' | 'all';          // what a setting is changed for
 
-const kMostOpened = 12;  // chats whose messages are held in memory
+export const kMostOpened = 12;  // chats whose messages are held in memory
 
 export class Store {
   state: State;

@@ -86,7 +86,7 @@ export default (f: Format): Text => ({
   contextUse: (used, of) => `${f.number(used)} من ${f.number(of)} رمز`,
   contextGauge: 'السياق المستعمل',
 
-  bytes: (bytes) => (bytes >= 1e9 ? `${f.short(bytes / 1e9)} غ.بايت` : bytes >= 1e6 ? `${f.short(bytes / 1e6)} م.بايت` : `${f.short(bytes / 1e3)} ك.بايت`),
+  bytes: f.bytes,
   parameters: (count) => (count >= 1e9 ? `${f.short(count / 1e9)} مليار معامل` : `${f.short(count / 1e6)} مليون معامل`),
   context: (tokens) => `سياق من ${f.number(tokens)} رمز`,
 

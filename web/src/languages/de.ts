@@ -84,7 +84,7 @@ export default (f: Format): Text => ({
   contextUse: (used, of) => `${f.number(used)} von ${f.number(of)} Token`,
   contextGauge: 'Belegter Kontext',
 
-  bytes: (bytes) => (bytes >= 1e9 ? `${f.short(bytes / 1e9)} GB` : bytes >= 1e6 ? `${f.short(bytes / 1e6)} MB` : `${f.short(bytes / 1e3)} kB`),
+  bytes: f.bytes,
   parameters: (count) => (count >= 1e9 ? `${f.short(count / 1e9)} Mrd. Parameter` : `${f.short(count / 1e6)} Mio. Parameter`),
   context: (tokens) => `Kontext von ${f.number(tokens)} Token`,
 

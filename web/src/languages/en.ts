@@ -89,7 +89,7 @@ export default (f: Format) => ({
   contextUse: (used: number, of: number) => `${f.number(used)} of ${f.number(of)} tokens`,
   contextGauge: 'Context in use',
 
-  bytes: (bytes: number) => (bytes >= 1e9 ? `${f.short(bytes / 1e9)} GB` : bytes >= 1e6 ? `${f.short(bytes / 1e6)} MB` : `${f.short(bytes / 1e3)} kB`),
+  bytes: f.bytes,
   parameters: (count: number) => (count >= 1e9 ? `${f.short(count / 1e9)} B parameters` : `${f.short(count / 1e6)} M parameters`),
   context: (tokens: number) => `${f.number(tokens)} tokens of context`,
 

@@ -84,7 +84,7 @@ export default (f: Format): Text => ({
   contextUse: (used, of) => `${f.number(used)} tokens sur ${f.number(of)}`,
   contextGauge: 'Contexte occupé',
 
-  bytes: (bytes) => (bytes >= 1e9 ? `${f.short(bytes / 1e9)} Go` : bytes >= 1e6 ? `${f.short(bytes / 1e6)} Mo` : `${f.short(bytes / 1e3)} ko`),
+  bytes: f.bytes,
   parameters: (count) => (count >= 1e9 ? `${f.short(count / 1e9)} Md de paramètres` : `${f.short(count / 1e6)} M de paramètres`),
   context: (tokens) => `contexte de ${f.number(tokens)} tokens`,
 

@@ -84,7 +84,7 @@ export default (f: Format): Text => ({
   contextUse: (used, of) => `${f.number(of)} में से ${f.number(used)} टोकन`,
   contextGauge: 'प्रयुक्त संदर्भ',
 
-  bytes: (bytes) => (bytes >= 1e9 ? `${f.short(bytes / 1e9)} GB` : bytes >= 1e6 ? `${f.short(bytes / 1e6)} MB` : `${f.short(bytes / 1e3)} kB`),
+  bytes: f.bytes,
   parameters: (count) => (count >= 1e7 ? `${f.short(count / 1e7)} करोड़ पैरामीटर` : `${f.short(count / 1e5)} लाख पैरामीटर`),
   context: (tokens) => `${f.number(tokens)} टोकन का संदर्भ`,
 

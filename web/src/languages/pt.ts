@@ -84,7 +84,7 @@ export default (f: Format): Text => ({
   contextUse: (used, of) => `${f.number(used)} de ${f.number(of)} tokens`,
   contextGauge: 'Contexto em uso',
 
-  bytes: (bytes) => (bytes >= 1e9 ? `${f.short(bytes / 1e9)} GB` : bytes >= 1e6 ? `${f.short(bytes / 1e6)} MB` : `${f.short(bytes / 1e3)} kB`),
+  bytes: f.bytes,
   parameters: (count) => (count >= 1e9 ? `${f.short(count / 1e9)} bi de parâmetros` : `${f.short(count / 1e6)} mi de parâmetros`),
   context: (tokens) => `contexto de ${f.number(tokens)} tokens`,
 

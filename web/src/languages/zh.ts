@@ -84,7 +84,7 @@ export default (f: Format): Text => ({
   contextUse: (used, of) => `${f.number(used)} / ${f.number(of)} 个词元`,
   contextGauge: '已用上下文',
 
-  bytes: (bytes) => (bytes >= 1e9 ? `${f.short(bytes / 1e9)} GB` : bytes >= 1e6 ? `${f.short(bytes / 1e6)} MB` : `${f.short(bytes / 1e3)} kB`),
+  bytes: f.bytes,
   parameters: (count) => (count >= 1e8 ? `${f.short(count / 1e8)} 亿参数` : `${f.short(count / 1e4)} 万参数`),
   context: (tokens) => `上下文 ${f.number(tokens)} 个词元`,
 

@@ -43,14 +43,25 @@ function view(node: Node, growing: boolean): ReactNode {
     case 'element': {
       const Tag = node.tag;
       if (Tag === 'table') {
-        return <div className="table" tabIndex={0} role="region" aria-label={text.table}><table>{views(node.children, growing)}</table></div>;
+        return <div className="table" tabIndex={0} role="region" aria-label={text.table} dir={direction(node.children)}><table>{views(node.children, growing)}</table></div>;
       }
-      if (Tag === 'ol') return <ol start={node.start}>{views(node.children, growing)}</ol>;
+      if (Tag === 'ol') return <ol start={node.start} dir={direction(node.children)}>{views(node.children, growing)}</ol>;
       if (Tag === 'th' || Tag === 'td') return <Tag className={node.align ? `align-${node.align}` : undefined}>{views(node.children, growing)}</Tag>;
       if (Tag === 'p' || Tag === 'li' || /^h\d$/.test(Tag)) return <Tag dir="auto">{views(node.children, growing)}</Tag>;
+      if (Tag === 'ul' || Tag === 'blockquote') return <Tag dir={direction(node.children)}>{views(node.children, growing)}</Tag>;
       return <Tag>{views(node.children, growing)}</Tag>;
     }
   }
+}
+
+// By its first letter, as with dir="auto", which looks past what has a direction of its own.
+function direction(nodes: readonly Node[]): 'ltr' | 'rtl' | undefined {
+  for (const node of nodes) {
+    const letter = node.kind === 'text' ? /\p{L}/u.exec(node.text)?.[0] : undefined;
+    const found = letter ? (/[\u0590-\u08ff\ufb1d-\ufefc]/.test(letter) ? 'rtl' : 'ltr') : 'children' in node ? direction(node.children) : undefined;
+    if (found) return found;
+  }
+  return undefined;
 }
 
 function Link({ href, children }: { href: string; children: ReactNode }) {

@@ -13,7 +13,7 @@ function elements(source: string): Element[] {
 describe('Markdown', () => {
   it('draws what answers are made of', () => {
     expect(html('# T\n\na **b** *c* ~~d~~ `e`')).toBe('<h1 dir="auto">T</h1><p dir="auto">a <strong>b</strong> <em>c</em> <s>d</s> <code>e</code></p>');
-    expect(html('3. x\n4. y')).toBe('<ol start="3"><li dir="auto">x</li><li dir="auto">y</li></ol>');
+    expect(html('3. x\n4. y')).toBe('<ol start="3" dir="ltr"><li dir="auto">x</li><li dir="auto">y</li></ol>');
     expect(html('| a | b |\n|---|--:|\n| 1 | 2 |')).toContain('<td class="align-right">2</td>');
     expect(html('```python\nx = 1\n```')).toContain('<code>x = 1</code>');
   });

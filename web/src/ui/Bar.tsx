@@ -24,7 +24,7 @@ export function Bar(props: { sidebar: boolean; onSidebar: () => void; panel: boo
       <div className="status">
         <Owl eyes={!ready ? 'closed' : busy ? 'blinking' : 'open'} size={28} label={status} />
         <ModelName />
-        {!ready && <span className="status-word">{status}</span>}
+        {!ready && <span className={model?.loaded === undefined ? 'status-word' : 'status-word status-loading'}>{status}</span>}
         {model?.loaded !== undefined && <progress className="status-load" max={1} value={model.loaded} aria-label={status} />}
       </div>
       <IconButton icon={icons[theme]} label={text.theme[theme]} onClick={() => setTheme(applyTheme(nextTheme(theme)))} />

@@ -1,4 +1,4 @@
-import { useEffect, useState, type ClipboardEvent, type KeyboardEvent } from 'react';
+import { useEffect, useRef, useState, type ClipboardEvent, type KeyboardEvent } from 'react';
 import { keep, kept, keptText } from '../chat/kept';
 import type { TextFile } from '../chat/types';
 import { text } from '../text';
@@ -32,7 +32,7 @@ export function Composer({ onEditLast, onNotice }: { onEditLast: () => void; onN
     const read = await Promise.all(dropped.map(readTextFile));
     const wrong = read.find((r) => typeof r === 'string');
     if (wrong !== undefined) onNotice(wrong);
-    putFiles([...files, ...read.filter((r) => typeof r !== 'string')]);
+    putFiles((now) => [...now, ...read.filter((r) => typeof r !== 'string')]);
     field.current?.focus();
   };
   const over = useDroppedFiles(add);
@@ -40,7 +40,7 @@ export function Composer({ onEditLast, onNotice }: { onEditLast: () => void; onN
   const send = (): void => {
     if (!ready || arriving.length > 0 || empty) return;
     write('');
-    putFiles([]);
+    putFiles(() => []);
     store.send(draft, files);
   };
   const onKeyDown = (event: KeyboardEvent): void => {
@@ -70,7 +70,7 @@ export function Composer({ onEditLast, onNotice }: { onEditLast: () => void; onN
           send();
         }}
       >
-        <Attached files={files} onRemove={(i) => putFiles(files.filter((_, k) => k !== i))} />
+        <Attached files={files} onRemove={(i) => putFiles((now) => now.filter((_, k) => k !== i))} />
         <IconButton className="composer-side" icon="clip" label={text.attach} onClick={() => pickFiles('text/*,.md,.json,.csv,.yaml,.py,.ts,.cc,.h', true, (picked) => void add(picked))} />
         <textarea ref={field} className="composer-field" value={draft} rows={1} dir="auto" placeholder={over ? text.dropHere : text.placeholder}
           aria-label={text.placeholder} onChange={(event) => write(event.target.value)} onKeyDown={onKeyDown} onPaste={onPaste} />
@@ -89,16 +89,18 @@ export function Composer({ onEditLast, onNotice }: { onEditLast: () => void; onN
 function useDraft(place: string) {
   const [draft, setDraft] = useState(() => keptText(place));
   const [files, setFiles] = useState(() => keptFiles(place));
+  const latest = useRef(files);  // files may come while others are still being read
   useEffect(() => {
     setDraft(keptText(place));
-    setFiles(keptFiles(place));
+    setFiles(latest.current = keptFiles(place));
   }, [place]);
   const write = (value: string): void => {
     setDraft(value);
     keep(place, value);
   };
-  const putFiles = (value: TextFile[]): void => {
-    setFiles(value);
+  const putFiles = (change: (now: TextFile[]) => TextFile[]): void => {
+    const value = change(latest.current);
+    setFiles(latest.current = value);
     const small = value.reduce((sum, f) => sum + f.text.length, 0) <= kMaxKeptFiles;
     keep(`${place}.files`, small && value.length > 0 ? value : null);
   };

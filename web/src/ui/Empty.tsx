@@ -20,7 +20,7 @@ export function Empty() {
       <p className="empty-model">{facts}</p>
       <ul className="examples">
         {text.examples.map((example) => (
-          <li key={example}><button type="button" disabled={!ready} onClick={() => store.send(example)}>{example}</button></li>
+          <li key={example}><button type="button" disabled={!ready} onClick={() => store.send(example)}><bdi>{example}</bdi></button></li>
         ))}
       </ul>
     </div>

@@ -13,7 +13,7 @@ export function Pair({ turn, other }: { turn: TurnProps; other: Message }) {
       {both.map((message) => {
         const chosen = message.id === turn.message.id;
         return (
-          <section key={message.id} className={chosen ? 'pair-side chosen' : 'pair-side'} aria-label={message.model}>
+          <div key={message.id} role="group" className={chosen ? 'pair-side chosen' : 'pair-side'} aria-label={message.model}>
             <div className="pair-head">
               <span className="pair-name">{message.model}</span>
               {chosen
@@ -21,7 +21,7 @@ export function Pair({ turn, other }: { turn: TurnProps; other: Message }) {
                 : <button type="button" className="button" disabled={turn.busy} onClick={() => store.choose(message.id)}>{text.prefer}</button>}
             </div>
             <Turn {...turn} message={message} siblings={chosen ? turn.siblings : ''} />
-          </section>
+          </div>
         );
       })}
     </div>

@@ -29,12 +29,13 @@ export function Runs({ onClose }: { onClose: () => void }) {
         <IconButton icon="cross" label={text.close} onClick={onClose} />
       </div>
       {problem && <p className="setting-says" role="alert">{problem}</p>}
-      {run && <RunView run={run} />}
+      {run && <RunView run={run} named={names.length < 2} />}
     </dialog>
   );
 }
 
-function RunView({ run }: { run: Run }) {
+// `named`: with its name, where no list of runs says it.
+function RunView({ run, named }: { run: Run; named: boolean }) {
   const done = run.steps !== undefined && run.step >= run.steps;
   const quiet = !done && run.idleSeconds > Math.max(kQuietSeconds, 10 * run.stepSeconds);
   const held = run.validations.at(-1);
@@ -46,7 +47,7 @@ function RunView({ run }: { run: Run }) {
   ];
   return (
     <>
-      <p className="run-name">{run.name}</p>
+      {named && <p className="run-name">{run.name}</p>}
       {run.steps !== undefined && <progress className="run-done" max={run.steps} value={run.step} aria-label={text.runs.step(run.step, run.steps)} />}
       <dl className="run-facts">
         <Fact name={text.runs.where} is={text.runs.step(run.step, run.steps)} says={left} />
@@ -56,13 +57,12 @@ function RunView({ run }: { run: Run }) {
         {run.choices.map(({ name, accuracy }) => <Fact key={name} name={name} is={text.probability(accuracy)} says={text.runs.right} />)}
       </dl>
       <LossChart curves={curves} />
-      {run.loss.length > 0 && <p className="chart-names" aria-hidden="true">{curves.filter((c) => c.points.length > 0).map((c, i) => <span key={c.name} className={`curve-${i}`}>{c.name}</span>)}</p>}
       {run.answers.length > 0 && (
         <section aria-label={text.runs.samples}>
           <h3>{text.runs.samples}</h3>
           <ul className="samples">
             {[...run.answers].reverse().map(({ step, question, answer }) => (
-              <li key={`${step} ${question}`}><p className="sample-question" dir="auto">{question}<span>{text.runs.step(step, undefined)}</span></p><p className="plain" dir="auto">{answer}</p></li>
+              <li key={`${step} ${question}`}><p className="sample-question"><span dir="auto">{question}</span><span className="sample-step">{text.runs.step(step, undefined)}</span></p><p className="plain" dir="auto">{answer}</p></li>
             ))}
           </ul>
         </section>

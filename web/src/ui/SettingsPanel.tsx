@@ -132,7 +132,7 @@ function Setting(props: { shown: Shown; name: keyof Settings; id: string; label:
     <div className={changed ? 'setting setting-changed' : 'setting'}>
       <div className="setting-head">
         <label className="setting-name" htmlFor={id}>{label}</label>
-        {changed && <span className="setting-mark">{text.changed}</span>}
+        {changed && <span className="setting-mark"><span className="unseen">{text.changed}</span></span>}
         {changed && <button type="button" className="button button-quiet" aria-label={`${text.reset}: ${label}`} onClick={() => store.reset(name, shown.scope)}>{text.reset}</button>}
         <span className="setting-default">{text.default(fallback)}</span>
       </div>

@@ -63,7 +63,7 @@ const kRowHeight = 40;
 const kLineHeight = 20;
 const never = (): boolean => false;
 
-function ChatList(props: SidebarProps & { lines: ReadonlyMap<string, string> }) {
+function ChatList(props: SidebarProps & { lines: ReadonlyMap<string, Found> }) {
   const { chats, lines, busy, currentId, onOpen, onNotice } = props;
   const [renaming, setRenaming] = useState<string | null>(null);
   const view = useRef<HTMLDivElement>(null);
@@ -86,7 +86,7 @@ function ChatList(props: SidebarProps & { lines: ReadonlyMap<string, string> }) 
 
 interface RowProps {
   chat: Chat;
-  line: string | undefined;
+  line: Found | undefined;
   busy: boolean;
   current: boolean;
   onOpen: (id: string) => void;
@@ -102,7 +102,7 @@ function Row({ chat, line, busy, current, onOpen, onRename, onNotice }: RowProps
         <span className="chat-name" dir="auto">{chat.title}</span>
         {chat.pinned && <span className="chat-mark" role="img" aria-label={text.pinned}><Icon name="pin" /></span>}
         {busy && <span className="chat-busy" role="img" aria-label={text.arriving} />}
-        {line !== undefined && <span className="chat-line" dir="auto">{line}</span>}
+        {line !== undefined && <span className="chat-line" dir="auto">{line.before}<mark>{line.words}</mark>{line.after}</span>}
       </button>
       <span className="row-buttons">
         <Menu label={`${text.more}: ${chat.title}`} icon="more" items={[
@@ -139,12 +139,20 @@ function RenameField({ chat, onDone }: { chat: Chat; onDone: () => void }) {
 }
 
 const kFindMs = 150;
-const kAround = 32;  // characters of a found line before the words
+const kBefore = 14;  // characters of a found line before the words
+const kAfter = 100;
+
+// A line of a chat that has the words.
+interface Found {
+  before: string;
+  words: string;
+  after: string;
+}
 
 // Chats whose title or messages have the words, and for each the line that has them.
-function useFound(chats: readonly Chat[], wanted: string): { found: readonly Chat[]; lines: ReadonlyMap<string, string> } {
+function useFound(chats: readonly Chat[], wanted: string): { found: readonly Chat[]; lines: ReadonlyMap<string, Found> } {
   const store = useStore();
-  const [lines, setLines] = useState<{ of: string; lines: ReadonlyMap<string, string> }>({ of: '', lines: new Map() });
+  const [lines, setLines] = useState<{ of: string; lines: ReadonlyMap<string, Found> }>({ of: '', lines: new Map() });
   useEffect(() => {
     if (wanted === '') return;
     let current = true;
@@ -161,15 +169,24 @@ function useFound(chats: readonly Chat[], wanted: string): { found: readonly Cha
   return useMemo(() => {
     if (wanted === '') return { found: chats, lines: new Map() };
     const needle = wanted.toLowerCase();
-    const known = needle.startsWith(lines.of.toLowerCase()) && lines.of !== '' ? lines.lines : new Map<string, string>();
+    const known = needle.startsWith(lines.of.toLowerCase()) && lines.of !== '' ? lines.lines : new Map<string, Found>();
     return { found: chats.filter((c) => c.title.toLowerCase().includes(needle) || known.has(c.id)), lines: known };
   }, [chats, wanted, lines]);
 }
 
-function around(content: string, wanted: string): string {
+function around(content: string, wanted: string): Found {
   const at = content.toLowerCase().indexOf(wanted.toLowerCase());
-  const from = Math.max(0, at - kAround);
-  return (from > 0 ? '…' : '') + content.slice(from, from + 200).replace(/\s+/g, ' ');
+  const before = plain(content.slice(0, at));
+  return {
+    before: before.length > kBefore ? `…${before.slice(-kBefore).replace(/^\S*\s/, '')}` : before,
+    words: content.slice(at, at + wanted.length),
+    after: plain(content.slice(at + wanted.length)).slice(0, kAfter),
+  };
+}
+
+// Without most of Markdown's marks, in one line.
+function plain(markdown: string): string {
+  return markdown.replace(/[|*`#>]|:?-{2,}:?|:-:/g, ' ').replace(/\s+/g, ' ');
 }
 
 // ↑ and ↓ walk from the search field through the titles.

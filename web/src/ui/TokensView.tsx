@@ -24,7 +24,7 @@ export const TokensView = memo(function TokensView({ message, busy }: { message:
   const onKeyDown = (event: KeyboardEvent): void => {
     const tokens = box.current!.querySelectorAll<HTMLElement>('.token');
     const steps: Record<string, number> = { ArrowRight: home + 1, ArrowLeft: home - 1, Home: 0, End: tokens.length - 1 };
-    const rtl = document.documentElement.dir === 'rtl' && event.key.startsWith('Arrow');
+    const rtl = getComputedStyle(tokens[home]!).direction === 'rtl' && event.key.startsWith('Arrow');
     const next = rtl ? 2 * home - (steps[event.key] ?? NaN) : steps[event.key];
     if (event.key === 'Escape' && at !== null) {
       tokens[home]?.focus();
@@ -42,7 +42,7 @@ export const TokensView = memo(function TokensView({ message, busy }: { message:
     <div className="tokens" ref={box} role="group" aria-label={text.tokensOf} onKeyDown={onKeyDown} onMouseLeave={() => setAt(null)}
       onBlur={(event) => !event.currentTarget.contains(event.relatedTarget) && setAt(null)}>
       <p className="note">{message.tokens ? text.tokensHint : text.piecesHint}</p>
-      <div className="tokens-text">
+      <div className="tokens-text" dir="auto">
         {parts.map((part, i) => (
           <span key={i} role="button" className={`token ${part.look}`} tabIndex={i === home ? 0 : -1} aria-label={`${part.text}, ${part.says}`}
             onMouseEnter={() => setAt(i)} onClick={() => setAt(i)} onFocus={() => {
@@ -73,10 +73,10 @@ function Instead({ box, at, part, message, busy }: { box: HTMLElement; at: numbe
   const others = (part.token?.top ?? []).filter((t) => t.text !== part.token?.text);
   return (
     <div className="instead" ref={place} popover="manual">
-      <p><span className="instead-token">{shown(part.text)}</span> {part.says}</p>
+      <p><bdi className="instead-token">{shown(part.text)}</bdi> {part.says}</p>
       {others.map((other) => (
         <button key={other.text} type="button" disabled={busy} aria-label={text.instead(other.text, share(other.logprob))} onClick={() => store.branch(message.id, at, other.text)}>
-          <span className="instead-token">{shown(other.text)}</span><span>{share(other.logprob)}</span>
+          <bdi className="instead-token">{shown(other.text)}</bdi><span>{share(other.logprob)}</span>
         </button>
       ))}
     </div>

@@ -90,6 +90,7 @@ function AnswerView({ message, siblings, busy, last }: TurnProps) {
   const [tokens, setTokens] = useState(false);
   const arriving = message.state === 'streaming';
   const said = message.content !== '';
+  const offersAgain = message.state === 'failed' && message.failure?.kind !== 'context';  // the failure's own button does
   const nothingYet = arriving && message.content === '' && !message.thought;
   return (
     <article className="turn answer" aria-label={text.answer} aria-busy={arriving}>
@@ -103,7 +104,7 @@ function AnswerView({ message, siblings, busy, last }: TurnProps) {
         <div className={`facts ${last ? 'facts-last' : ''}`}>
           <Branches id={message.id} siblings={siblings} busy={busy} />
           {said && <CopyButton text={message.content} label={text.copy} />}
-          <IconButton icon="again" label={text.regenerate} disabled={busy} onClick={() => store.regenerate(message.id)} />
+          {!offersAgain && <IconButton icon="again" label={text.regenerate} disabled={busy} onClick={() => store.regenerate(message.id)} />}
           {said && last && <IconButton icon="forward" label={text.goOn} disabled={busy} onClick={() => store.continue(message.id)} />}
           {said && <IconButton icon="tokens" label={text.showTokens} pressed={tokens} onClick={() => setTokens(!tokens)} />}
           {message.stats && <span className="numbers">{statsLine(message.stats)}</span>}
