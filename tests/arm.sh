@@ -34,7 +34,7 @@ compile() {  # compile SOURCE OBJECT
 export -f compile
 
 sources=$(ls src/core/{browser/cores,dtype,result,tensor,thread_pool}.cc src/quant/*.cc src/kernels/*.cc src/kernels/*/*.cc src/kernels/cpu/*/*.cc |
-  grep -vE '/avx[0-9]+/|/wasm/|_main\.cc$|quant/.*_test\.cc$')
+  grep -vE '/avx[a-z0-9]+/|/wasm/|/relaxed/|_main\.cc$|quant/.*_test\.cc$')
 sources="$sources $gtest/src/gtest-all.cc $gtest/src/gtest_main.cc"
 objects=""
 for source in $sources; do
