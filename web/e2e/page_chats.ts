@@ -70,7 +70,7 @@ export function chatTests(browser: Browser, place: Place): Test[] {
       await page.keyboard.press('Control+k');
       await page.locator('.find:focus').waitFor();
       await page.keyboard.type('LIMA');
-      await page.locator('.chat-line').getByText('…Peru is Lima.').waitFor();
+      await page.locator('.chat-line', { hasText: '…of Peru is Lima.' }).waitFor();
       await page.locator('.chat-row').nth(1).waitFor({ state: 'detached' });
       assert.equal(await page.locator('.chat-row').count(), 1);
       await page.keyboard.press('ArrowDown');
