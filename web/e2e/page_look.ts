@@ -1,4 +1,4 @@
-// Every state of the page at 1280 and 390 pixels, dark and light, from left to right and from right to left: nothing is cut off, and axe
+// Every state of the page at 1280 and 390 pixels, dark and light, and once at each width from right to left: nothing is cut off, and axe
 // finds nothing wrong. With OWLET_SHOTS=FOLDER a picture of each is left there.
 
 import assert from 'node:assert/strict';
@@ -31,7 +31,7 @@ export function lookTests(browser: Browser): Test[] {
     assert.ok((await page.locator('.empty-model').innerText()).includes(new Intl.NumberFormat(locale).format(19.4)));
     await languages(page, (state) => check(page, state, `${state}-${width}-${locale}`, width));
   }, { ...place.options, locale, reducedMotion: 'reduce' })));
-  const states = kPlaces.flatMap((place) => schemes.flatMap((colorScheme) => (['en', 'ar'] as const).flatMap((locale) => {
+  const states = kPlaces.flatMap((place) => schemes.flatMap((colorScheme) => (colorScheme === place.options.colorScheme ? ['en', 'ar'] as const : ['en'] as const).flatMap((locale) => {
     const options: BrowserContextOptions = { ...place.options, colorScheme, locale, reducedMotion: 'reduce' };
     const { width } = place.options.viewport;
     const name = `${width}-${colorScheme}${locale === 'ar' ? '-rtl' : ''}`;

@@ -62,16 +62,15 @@ let room: number;
 let memory: number;
 const store = (): ModelStore => new ModelStore(folder, async () => room, memory, (progress) => told.push(progress));
 
-// A server that knows ranges, unless told otherwise, and breaks off after so many bytes of its first answer.
-function serve(content: Uint8Array, { ranges = true, breakAfter = Infinity } = {}): void {
+// A server that knows ranges, unless told otherwise, and breaks off after so many bytes of its first answers.
+function serve(content: Uint8Array, { ranges = true, breakAfter = [] as number[] } = {}): void {
   vi.stubGlobal('fetch', vi.fn(async (_url: string, init: RequestInit) => {
     const range = new Headers(init.headers).get('range');
     asked.push(range);
     const from = ranges && range ? Number(/bytes=(\d+)-/.exec(range)![1]) : 0;
     if (from > 0 && from >= content.length) return new Response(null, { status: 416 });
     const rest = content.slice(from);
-    const cut = breakAfter;
-    breakAfter = Infinity;
+    const cut = breakAfter.shift() ?? Infinity;
     let pulls = 0;
     const body = new ReadableStream<Uint8Array>({
       pull(controller) {
@@ -111,16 +110,21 @@ describe('ModelStore.read', () => {
   });
 
   it('goes on where a download broke off', async () => {
-    serve(model, { breakAfter: 2500 });
-    await expect(read()).rejects.toThrow();
+    serve(model, { breakAfter: [2500, 2000] });
+    expect(await read()).toEqual(model);
+    expect(asked).toEqual([null, 'bytes=2500-', 'bytes=4500-']);
+  });
+
+  it('keeps what came where the connection is gone, and goes on another time', async () => {
+    serve(model, { breakAfter: [2500, 0] });
+    await expect(read()).rejects.toThrow(/connection broke/);
     expect(await store().list()).toEqual([]);
     expect(await read()).toEqual(model);
-    expect(asked).toEqual([null, 'bytes=2500-']);
+    expect(asked).toEqual([null, 'bytes=2500-', 'bytes=2500-']);
   });
 
   it('begins again where the server knows no ranges, or the file has changed', async () => {
-    serve(model, { breakAfter: 2500, ranges: false });
-    await expect(read()).rejects.toThrow();
+    serve(model, { breakAfter: [2500], ranges: false });
     expect(await read()).toEqual(model);
     folder = new TestFolder();
     folder.files.set('m.gguf.part', new Uint8Array(20_000));

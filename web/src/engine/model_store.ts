@@ -97,7 +97,19 @@ export class ModelStore {
     await this.finish(name, hash.digest());
   }
 
+  // One that breaks off goes on by itself as long as each try brings something.
   private async download(source: ModelSource, url: string): Promise<void> {
+    for (let had = -1;;) {
+      try {
+        return await this.downloadRest(source, url);
+      } catch (error) {
+        if (!(error instanceof BrokenOff) || !source.sha256 || error.at <= had) throw error;
+        had = error.at;
+      }
+    }
+  }
+
+  private async downloadRest(source: ModelSource, url: string): Promise<void> {
     const entry = await this.folder.getFileHandle(source.name + kPart, { create: true });
     const part = await entry.createSyncAccessHandle();
     let hash = new Sha256();
@@ -116,7 +128,7 @@ export class ModelStore {
       const meter = this.meter(source.name, at, source.sizeBytes ?? total);
       const reader = response.body.getReader();
       for (;;) {
-        const { done, value } = await reader.read();
+        const { done, value } = await reader.read().catch(() => { throw new BrokenOff(source.name, at); });
         if (done) break;
         writeAll(part, value, at);
         hash.update(value);
@@ -203,6 +215,12 @@ export class ModelStore {
       told = now;
       this.tell({ name, loaded: at, total, perSecond: now > began ? ((at - start) * 1000) / (now - began) : 0 });
     };
+  }
+}
+
+class BrokenOff extends Error {
+  constructor(name: string, readonly at: number) {
+    super(`The connection broke while ${name} was coming. Ask again: it goes on where it stopped.`);
   }
 }
 
