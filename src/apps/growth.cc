@@ -25,6 +25,7 @@ double attention_seconds(const ProfiledOps& ops) {
 
 GrowthPoint measure(ProfiledOps& ops, const Model& model, int64_t tokens, int repeats) {
   GrowthPoint point{.tokens = tokens};
+  release_unused_memory();  // what shorter texts left would be taken again, and not be seen
   const int64_t before = resident_bytes(), lengths[1] = {tokens + 1};
   MadeUpRun run({ops}, model, lengths, tokens);
   point.kept_mb = static_cast<double>(resident_bytes() - before) / 1e6;
