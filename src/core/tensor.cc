@@ -18,7 +18,8 @@ namespace {
 // knows which memory comes fresh from the system and is zero.
 void* allocate_zeros(size_t bytes) {
 #if defined(__EMSCRIPTEN__)
-  // Emscripten's does not, and clears all; but its heap only grows, so that beyond its end nothing was ever written.
+  // Emscripten's does not, and clears all; but its heap only grows, so that beyond its end nothing was ever written. No other thread moves
+  // that end meanwhile: those of the pool stand still where tensors are made.
   const auto end = reinterpret_cast<uintptr_t>(sbrk(0));
   void* memory = std::malloc(bytes);
   const auto begin = reinterpret_cast<uintptr_t>(memory);
