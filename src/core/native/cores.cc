@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 #include <fstream>
 #include <memory>
 #include <string_view>
@@ -52,6 +53,8 @@ CpuSet fast_processors(hwloc_topology_t machine) {
 
 // What this process may use of the machine it runs on: cores and their logical processors.
 Topology this_machine() {
+  // Where a container has no /sys it would tell whoever asks for an answer; here that is no error.
+  ::setenv("HWLOC_HIDE_ERRORS", "2", 0);
   hwloc_topology_t topology = nullptr;
   if (hwloc_topology_init(&topology) != 0) return nullptr;
   Topology machine(topology);
