@@ -100,11 +100,23 @@ std::string trace_of(const ProfiledOps& ops, const std::vector<Phase>& phases) {
   return dump_json({{"displayTimeUnit", "ms"}, {"traceEvents", std::move(events)}});
 }
 
-Status run_growth(const ProfileOptions& o, Machine& machine, const ChatModel& chat) {
-  OWLET_ASSIGN(const auto draw, drawing_format(o.growth));
+// The model as it is measured: quantized if that is wanted, known to fit, in large pages.
+Status make_ready(const ProfileOptions& o, ChatModel& chat, Machine& machine, const RunSize& size) {
+  OWLET_TRY(quantize_in_memory(o.common.quantize, chat, machine.pool));
+  OWLET_TRY(check_memory(chat.id, *chat.model, size, machine_memory().available));
+  move_to_huge_pages(memory_of(chat.model->weights));
+  return {};
+}
+
+Status run_growth(const ProfileOptions& o) {
   constexpr int64_t kLongest = 4096;
   constexpr int kRepeats = 3;
-  const std::vector<GrowthPoint> points = measure_growth(machine.context(), *chat.model, std::min(kLongest, chat.model->config.max_positions - 1), kRepeats);
+  OWLET_ASSIGN(const auto draw, drawing_format(o.growth));
+  OWLET_ASSIGN(const auto machine, make_machine(o.common.threads));
+  OWLET_ASSIGN(ChatModel chat, load_chat_model(o.common.model));
+  const int64_t longest = std::min(kLongest, chat.model->config.max_positions - 1);
+  OWLET_TRY(make_ready(o, chat, *machine, {.context = longest + 1, .sequences = 1, .rows = longest}));
+  const std::vector<GrowthPoint> points = measure_growth(machine->context(), *chat.model, longest, kRepeats);
   OWLET_TRY(write_file(o.growth, draw(draw_growth(points))));
   fmt::print("{:>8} {:>16} {:>18} {:>16} {:>8}\n", "tokens", "prompt, ms each", "without attention", "then one, ms", "MB kept");
   for (const GrowthPoint& p : points) {
@@ -115,17 +127,14 @@ Status run_growth(const ProfileOptions& o, Machine& machine, const ChatModel& ch
 }
 
 Status run(const ProfileOptions& o) {
+  if (!o.growth.empty()) return run_growth(o);
   OWLET_ASSIGN(const auto machine, make_machine(o.common.threads));
   OWLET_ASSIGN(ChatModel chat, load_chat_model(o.common.model));
-  OWLET_TRY(quantize_in_memory(o.common.quantize, chat, machine->pool));
   const int64_t context = o.depth + o.prompt + o.decode;
   if (context > chat.model->config.max_positions) {
     return make_error(ErrorCode::kTooLarge, "{} tokens do not fit in the model's context of {}", context, chat.model->config.max_positions);
   }
-  OWLET_TRY(check_memory(chat.id, *chat.model, {.context = context, .sequences = o.sequences, .rows = std::max(o.prompt, o.sequences)},
-                         machine_memory().available));
-  move_to_huge_pages(memory_of(chat.model->weights));
-  if (!o.growth.empty()) return run_growth(o, *machine, chat);
+  OWLET_TRY(make_ready(o, chat, *machine, {.context = context, .sequences = o.sequences, .rows = std::max(o.prompt, o.sequences)}));
   ProfiledOps ops(*machine->ops, !o.trace.empty());
   const std::vector<Phase> phases = run_phases(ops, *chat.model, o);
   const MachineLimits limits = measure_limits(machine->pool, 1.0);
