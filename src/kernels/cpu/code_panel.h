@@ -34,6 +34,15 @@ struct Panel {
   [[no_unique_address]] RunWorth<S, Codes> worth;
 };
 
+// Memory that will be read soon, asked for a few lines at a time while something else is computed.
+struct Upcoming {
+  uintptr_t next, end;
+  uintptr_t step;  // bytes at a time
+  [[gnu::always_inline]] void fetch() {
+    for (const uintptr_t until = std::min(next + step, end); next < until; next += 64) __builtin_prefetch(reinterpret_cast<const void*>(next), 0, 2);
+  }
+};
+
 template <int N>
 struct Words {
   typedef uint64_t Vector __attribute__((vector_size(8 * N)));
@@ -75,6 +84,13 @@ class RowGroup {
     fetch(group_ + kFetchAhead + static_cast<uintptr_t>(i * kBytes), kBytes);
   }
   void fetch_first() const { fetch(group_, kFetchAhead); }
+  // The same for `runs` runs from run i on, in so many steps.
+  Upcoming upcoming(int64_t i, int64_t runs, int64_t steps) const {
+    constexpr int64_t kBytes = kLanes * static_cast<int64_t>(sizeof(Block));
+    const uintptr_t begin = group_ + kFetchAhead + static_cast<uintptr_t>(i * kBytes / Codes::kRuns);
+    const int64_t bytes = runs * kBytes / Codes::kRuns, lines = (bytes + 63) / 64;
+    return {begin, begin + bytes, static_cast<uintptr_t>((lines + steps - 1) / steps * 64)};
+  }
 
  private:
   static constexpr bool kHasD = requires(Block b) { b.d; }, kHasM = requires(Block b) { b.m; };

@@ -175,13 +175,13 @@ class TurnedLinear {
         for (int64_t i = 0; i < runs; i += Codes::kRuns) {
           group.open((first + i) / Codes::kRuns);
           for (int run = 0; run < Codes::kRuns; ++run) {
-            group.fetch_ahead(first + i + run);
             panels[i + run][g] = group.run(run);
           }
         }
       }
+      Upcoming upcoming = groups[0].upcoming(kGroups * first, kGroups * runs, runs * ((x.rows + kRows - 1) / kRows));
       for (int64_t r = 0; r < x.rows; r += kRows) {
-        const Part<Codes> part{panels, x.at(r, first), runs, x.height(r), first == 0, first + runs == x.runs};
+        const Part<Codes> part{panels, x.at(r, first), runs, x.height(r), first == 0, first + runs == x.runs, upcoming};
         tiles<kRows>(part, x.height(r), sums + r * kWidth, to.rows_from(r));
       }
     }
@@ -194,6 +194,7 @@ class TurnedLinear {
     const ActivationsOf<Codes>* x;
     int64_t runs, stride;
     bool first, last;
+    Upcoming& upcoming;
   };
   // R rows if there are as many, then halves of them.
   template <int64_t R, class Codes>
@@ -211,7 +212,10 @@ class TurnedLinear {
       for (int64_t g = 0; g < kGroups; ++g) sums[r][g] = part.first ? S::zero() : S::load(kept + r * kWidth + g * kLanes);
     }
     const ActivationsOf<Codes>* x = part.x;
-    for (int64_t run = 0; run < part.runs; ++run, x += part.stride) add_products<S, Codes>(part.panels[run], x, 1, sums);
+    for (int64_t run = 0; run < part.runs; ++run, x += part.stride) {
+      part.upcoming.fetch();
+      add_products<S, Codes>(part.panels[run], x, 1, sums);
+    }
     if (part.last) return write(sums, to);
     for (int64_t r = 0; r < R; ++r) {
       for (int64_t g = 0; g < kGroups; ++g) S::store(kept + r * kWidth + g * kLanes, sums[r][g]);
