@@ -180,8 +180,8 @@ Command serve_command() {
                 ->check(CLI::NonNegativeNumber);
             app.add_option("--parallel", options->size.sequences, "answers at once, from one pool of keys and values; 0: 32")
                 ->check(CLI::Range(0, 1024));
-            app.add_option("--kv-type", options->kv_type, "keys and values: f16; q8_0 for half the memory; or f32 for the numbers of owlet eval")
-                ->check(CLI::IsMember({"f16", "q8_0", "f32"}))
+            app.add_option("--kv-type", options->kv_type, "keys and values: f16; q8_0 for half the memory; bf16 for numbers beyond f16's 65,504; or f32 for the numbers of owlet eval")
+                ->check(CLI::IsMember({"f16", "q8_0", "bf16", "f32"}))
                 ->capture_default_str();
             app.add_option("--api-key", options->api_keys, "ask for this key; may be repeated; $OWLET_API_KEY, with commas between")
                 ->delimiter(',')

@@ -42,7 +42,7 @@ double divergence(const std::vector<std::vector<double>>& p, const std::vector<s
   return total / static_cast<double>(p.size());
 }
 
-TEST(KvTypes, EightBitsHardlyChangeWhatTheBundledModelSays) {
+TEST(KvTypes, FewerBitsHardlyChangeWhatTheBundledModelSays) {
   const auto chat = load_chat_model("");
   ASSERT_TRUE(chat.ok()) << chat.error().to_string();
   std::string text;
@@ -55,10 +55,12 @@ TEST(KvTypes, EightBitsHardlyChangeWhatTheBundledModelSays) {
   ASSERT_TRUE(machine.ok());
   const auto with = [&](DType type) { return log_probabilities((*machine)->context(), *chat->model, tokens, type); };
   const auto f32 = with(DType::kF32);
-  const double f16 = divergence(f32, with(DType::kF16)), q8_0 = divergence(f32, with(DType::kQ8_0));
+  const double f16 = divergence(f32, with(DType::kF16)), bf16 = divergence(f32, with(DType::kBF16)), q8_0 = divergence(f32, with(DType::kQ8_0));
   RecordProperty("f16", std::to_string(f16));
+  RecordProperty("bf16", std::to_string(bf16));
   RecordProperty("q8_0", std::to_string(q8_0));
   EXPECT_LT(f16, 2e-3);
+  EXPECT_LT(bf16, 4e-3);
   EXPECT_LT(q8_0, 4e-3);
   EXPECT_GT(q8_0, 0);
 }

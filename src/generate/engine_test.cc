@@ -298,7 +298,7 @@ GenerationRequest request_after(int64_t first, int32_t own, int64_t rest, int64_
 
 TEST(Engine, AKnownBeginningChangesNothingButTheWork) {
   const EngineOptions without{.max_sequences = 4, .chunk_tokens = 64, .prefix_sharing = false};
-  for (const DType dtype : {DType::kF32, DType::kF16}) {
+  for (const DType dtype : {DType::kF32, DType::kF16, DType::kBF16}) {
     EngineOptions options{.max_sequences = 4, .chunk_tokens = 64};
     options.kv_dtype = dtype;
     Rig with(2, options);

@@ -81,8 +81,8 @@ void paged(const Arguments& args, const KvPages& pages, int64_t n_rows,
            std::span<const SequenceRows> sequences) {
   const DType type = pages.k.dtype;
   const bool in_blocks = type == DType::kQ8_0;
-  args.expect(pages.k && pages.v && type == pages.v.dtype && (type == DType::kF32 || type == DType::kF16 || in_blocks),
-              "pages must be f32, f16 or q8_0, keys and values alike");
+  const bool plain = type == DType::kF32 || type == DType::kF16 || type == DType::kBF16;
+  args.expect(pages.k && pages.v && type == pages.v.dtype && (plain || in_blocks), "pages must be f32, f16, bf16 or q8_0, keys and values alike");
   const Shape &k = pages.k.shape, &v = pages.v.shape;
   args.expect(v.rank() == 4 && v[2] == kKvPageLen && k == (in_blocks ? v : Shape{v[0], v[1], v[3], v[2]}),
               "pages must be [n_pages, K, E, 32] of keys (in blocks [n_pages, K, 32, E]) and [n_pages, K, 32, E] of values");

@@ -45,9 +45,14 @@ void fill_with_codes(const TensorView& view, uint64_t seed) {
   std::copy(bytes.begin(), bytes.end(), view.as<uint8_t>());
 }
 
-float draw(uint64_t seed, int64_t index, Range range) {
-  Random random{seed, 0, static_cast<uint64_t>(index)};
-  return static_cast<float>(range.low + (range.high - range.low) * random.uniform());
+// At least the first n numbers of a tensor, drawn once for all calls: drawing takes longer than most of what is tested.
+const std::vector<float>& drawn(uint64_t seed, Range range, int64_t n) {
+  static std::map<std::tuple<uint64_t, double, double>, std::vector<float>> found;
+  std::vector<float>& numbers = found[{seed, range.low, range.high}];
+  Random random{seed, 0, numbers.size()};
+  while (std::ssize(numbers) < n)
+    numbers.push_back(static_cast<float>(range.low + (range.high - range.low) * random.uniform()));
+  return numbers;
 }
 
 }  // namespace
@@ -61,14 +66,12 @@ TensorView Call::add(const char* name, Role role, DType dtype, Shape shape, Rang
     fill_with_codes(view, seed);
     return view;
   }
-  std::vector<float> row(static_cast<size_t>(view.cols()));
-  for (int64_t r = 0; r < view.rows(); ++r) {
-    for (int64_t i = 0; i < view.cols(); ++i)
-      row[static_cast<size_t>(i)] = draw(seed, first + r * view.cols() + i, range);
+  const float* row = drawn(seed, range, first + view.numel()).data() + first;
+  for (int64_t r = 0; r < view.rows(); ++r, row += view.cols()) {
     if (dtype == DType::kF64) {
-      std::copy(row.begin(), row.end(), view.as<double>() + r * view.cols());
+      std::copy_n(row, view.cols(), view.as<double>() + r * view.cols());
     } else {
-      quantize_row(dtype, row.data(), view.as<std::byte>() + r * row_bytes(dtype, view.cols()), view.cols());
+      quantize_row(dtype, row, view.as<std::byte>() + r * row_bytes(dtype, view.cols()), view.cols());
     }
   }
   return view;
@@ -380,7 +383,7 @@ struct PagedBatch {
 
 void add_paged_ops(Table& table) {
   for (const AttentionShape& s : kAttentionShapes) {
-    for (const DType dtype : {DType::kF32, DType::kF16, DType::kQ8_0}) {
+    for (const DType dtype : {DType::kF32, DType::kF16, DType::kBF16, DType::kQ8_0}) {
       const bool in_blocks = dtype == DType::kQ8_0;
       if (in_blocks && s.head_dim % kBlock != 0) continue;
       const Shape values{12, s.n_kv_heads, kKvPageLen, s.head_dim};

@@ -49,8 +49,8 @@ struct AttentionShape {
   int64_t first_key(int64_t position) const { return window > 0 && position >= window ? position + 1 - window : 0; }
 };
 
-// Keys and values of many sequences in pages of kKvPageLen tokens. Keys in float32 or float16 are turned, so that those of
-// neighbouring tokens lie side by side: [n_pages, K, E, kKvPageLen]; values are not: [n_pages, K, kKvPageLen, E]. In Q8_0 both lie as
+// Keys and values of many sequences in pages of kKvPageLen tokens. Numbers that are no blocks lie with keys turned, so that those of
+// neighbouring tokens are side by side: [n_pages, K, E, kKvPageLen]; values are not: [n_pages, K, kKvPageLen, E]. In Q8_0 both lie as
 // values do, E is a multiple of 32, and queries meet keys in 8 bits, as activations meet weights in blocks.
 inline constexpr int64_t kKvPageLen = 32;
 struct KvPages {

@@ -6,6 +6,7 @@
 #include <span>
 #include <vector>
 
+#include "core/half.h"
 #include "core/thread_pool.h"
 #include "kernels/cpu/code_panel.h"
 #include "kernels/cpu/vectors.h"
@@ -17,12 +18,22 @@ inline constexpr int64_t kBlockKeys = 64;  // keys that attention looks at toget
 inline constexpr int64_t kBlockPages = kBlockKeys / kKvPageLen;
 static_assert(kBlockKeys % kKvPageLen == 0);
 
+// A bfloat16 in a page, where halves are plain uint16_t.
+struct BFloat {
+  uint16_t bits;
+};
+
 // Number i of a row of a page and those behind it, at most a vector's worth, as float32.
 template <class S>
 inline typename S::F widened(const float* row, int64_t i, int64_t n) { return load_up_to<S>(row + i, n); }
 template <class S>
 inline typename S::F widened(const uint16_t* row, int64_t i, int64_t n) {
   return n >= S::kLanes ? S::load(row + i, HalfTag{}) : S::load_partial(row + i, n, HalfTag{});
+}
+template <class S>
+inline typename S::F widened(const BFloat* row, int64_t i, int64_t n) {
+  const uint16_t* words = &row[i].bits;
+  return n >= S::kLanes ? S::load(words, BFloatTag{}) : S::load_partial(words, n, BFloatTag{});
 }
 template <class S>
 inline typename S::F widened(const BlockQ8_0* row, int64_t i, int64_t) {
@@ -243,6 +254,7 @@ class PageWriter {
   void run(const KvPages& pages, TensorView k, TensorView v, std::span<const SequenceRows> sequences) {
     switch (pages.k.dtype) {
       case DType::kF16: return run<uint16_t>(pages, k, v, sequences);
+      case DType::kBF16: return run<BFloat>(pages, k, v, sequences);
       case DType::kQ8_0: return run<BlockQ8_0>(pages, k, v, sequences);
       default: return run<float>(pages, k, v, sequences);
     }
@@ -301,6 +313,11 @@ class PageWriter {
   }
   static void narrow(float* to, F x) { S::store(to, x); }
   static void narrow(uint16_t* to, F x) { S::store(to, x, HalfTag{}); }
+  static void narrow(BFloat* to, F x) {
+    float numbers[S::kLanes];
+    S::store(numbers, x);
+    for (int64_t l = 0; l < S::kLanes; ++l) to[l].bits = f32_to_bf16(numbers[l]);
+  }
 
   static constexpr int64_t kElements = 4096;  // that one thread has written before another has woken up
 

@@ -34,6 +34,7 @@ class PagedAttention {
            const AttentionShape& shape) {
     switch (pages.k.dtype) {
       case DType::kF16: return run<uint16_t>(out, q, pages, sequences, shape);
+      case DType::kBF16: return run<BFloat>(out, q, pages, sequences, shape);
       case DType::kQ8_0: return run<BlockQ8_0>(out, q, pages, sequences, shape);
       default: return run<float>(out, q, pages, sequences, shape);
     }

@@ -114,6 +114,7 @@ template <class T>
 T load_number(const TensorView& page, int64_t i) {
   if (page.dtype == DType::kF32) return static_cast<T>(page.f32()[i]);
   if (page.dtype == DType::kF16) return static_cast<T>(f16_to_f32(page.as<uint16_t>()[i]));
+  if (page.dtype == DType::kBF16) return static_cast<T>(bf16_to_f32(page.as<uint16_t>()[i]));
   const BlockQ8_0& block = page.as<BlockQ8_0>()[i / kBlock];
   return static_cast<T>(f16_to_f32(block.d)) * static_cast<T>(block.q[i % kBlock]);
 }
