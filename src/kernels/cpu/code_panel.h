@@ -89,7 +89,7 @@ class RowGroup {
     constexpr int64_t kBytes = kLanes * static_cast<int64_t>(sizeof(Block));
     const uintptr_t begin = group_ + kFetchAhead + static_cast<uintptr_t>(i * kBytes / Codes::kRuns);
     const int64_t bytes = runs * kBytes / Codes::kRuns, lines = (bytes + 63) / 64;
-    return {begin, begin + bytes, static_cast<uintptr_t>((lines + steps - 1) / steps * 64)};
+    return {begin, begin + static_cast<uintptr_t>(bytes), static_cast<uintptr_t>((lines + steps - 1) / steps * 64)};
   }
 
  private:

@@ -152,6 +152,7 @@ class TurnedLinear {
     F sums[1][1] = {{S::zero()}};
     for (int64_t b = 0; b < x.runs / Codes::kRuns; ++b) {
       group.open(b);
+#pragma GCC unroll 8
       for (int run = 0; run < Codes::kRuns; ++run) {
         group.fetch_ahead(b * Codes::kRuns + run);
         const Panel<S, Codes> panel[1] = {group.run(run)};
@@ -174,6 +175,7 @@ class TurnedLinear {
         RowGroup<S, Block>& group = groups[static_cast<size_t>(g)];
         for (int64_t i = 0; i < runs; i += Codes::kRuns) {
           group.open((first + i) / Codes::kRuns);
+#pragma GCC unroll 8
           for (int run = 0; run < Codes::kRuns; ++run) {
             panels[i + run][g] = group.run(run);
           }
