@@ -89,17 +89,17 @@ owlet_browser_program(engine SUFFIX .mjs SOURCES src/apps/browser/engine_main.cc
   OPTIONS -sMODULARIZE -sEXPORT_ES6 -sENVIRONMENT=worker,node -sFILESYSTEM=0 -sDYNAMIC_EXECUTION=0 -sMEMORY_GROWTH_LINEAR_STEP=16MB
           -sINITIAL_MEMORY=64MB -sEXPORTED_FUNCTIONS=_malloc,_free $<$<BOOL:${OWLET_BROWSER_THREADS}>:-sPTHREAD_POOL_SIZE=Module.threads>)
 
-# What the engine is made of, under node: the kernels' conformance suite, and the numbers of others.
+# What the engine is made of: the kernels' conformance suite, under node and in a browser's worker, and under node the numbers of others.
 set(googletest /usr/src/googletest/googletest)
 if(EXISTS ${googletest})
   add_library(googletest STATIC EXCLUDE_FROM_ALL ${googletest}/src/gtest-all.cc ${googletest}/src/gtest_main.cc)
   target_include_directories(googletest PRIVATE ${googletest} SYSTEM PUBLIC ${googletest}/include)
 
-  set(node -sNODERAWFS -sENVIRONMENT=node,worker -sEXIT_RUNTIME $<$<BOOL:${OWLET_BROWSER_THREADS}>:-sPROXY_TO_PTHREAD>)
-  owlet_browser_program(kernels_test SUFFIX .cjs DEPS owlet_kernels googletest OPTIONS ${node}
+  set(program -sENVIRONMENT=node,worker -sEXIT_RUNTIME $<$<BOOL:${OWLET_BROWSER_THREADS}>:-sPROXY_TO_PTHREAD>)
+  owlet_browser_program(kernels_test SUFFIX .cjs DEPS owlet_kernels googletest OPTIONS ${program}
                         SOURCES src/kernels/conformance_test.cc src/kernels/conformance_cases_test.cc)
   # Text is read as it is: there is no zstd here.
-  owlet_browser_program(golden SUFFIX .cjs DEPS owlet_apps OPTIONS ${node}
+  owlet_browser_program(golden SUFFIX .cjs DEPS owlet_apps OPTIONS ${program} -sNODERAWFS
                         SOURCES tests/wasm/golden_main.cc tests/wasm/line_reader.cc src/train/loss.cc src/tokenizer/train.cc
                         tests/golden/check_gguf.cc tests/golden/check_models.cc tests/golden/check_tokenizers.cc
                         tests/golden/check_templates.cc tests/golden/check_sampling.cc)

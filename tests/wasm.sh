@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# wasm.sh OWLET [GOLDEN]: the engine for the browser under node. Ends with "N passed, N failed".
-#   the kernels' conformance suite, on WebAssembly's vectors, and on those of relaxed SIMD where node has it
+# wasm.sh OWLET [GOLDEN]: the engine for the browser under node and in Chromium. Ends with "N passed, N failed".
+#   under both, the kernels' conformance suite, on WebAssembly's vectors, and on those of relaxed SIMD where node has it
 #   the bundled model, as it is and in Q4_0: the same tokens and log-probabilities as the program OWLET on its generic path, to the last
 #   bit, on one thread and on two
 #   GOLDEN's numbers of models, tokenizers, templates and samplers
@@ -10,16 +10,17 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . tools/browser.sh
 owlet=$1
 golden=${2:-}
-install_packages wasm || exit 1
+install_packages web wasm || exit 1
 
 out=build-browser
-{ build_browser engines kernels_tests golden && build_browser --threads engines; } || { echo "0 passed, 1 failed"; exit 1; }
+{ build_browser engines kernels_tests golden && build_browser --threads engines && install_page_tools; } || { echo "0 passed, 1 failed"; exit 1; }
 
 passed=0
 failed=0
-# tally COMMAND…: adds up what a suite of ours or GoogleTest's says at its end.
+# tally NAME COMMAND…: adds up what a suite of ours or GoogleTest's says at its end.
 tally() {
-  local log ok wrong
+  local name=$1 log ok wrong
+  shift
   log=$(mktemp)
   "$@" >"$log" 2>&1
   ok=$(sed -nE 's/^\[  PASSED  \] ([0-9]+) tests?.*/\1/p; s/^([0-9]+) passed.*/\1/p' "$log" | tail -n 1)
@@ -27,6 +28,7 @@ tally() {
   [ -z "$ok" ] && wrong=$((${wrong:-0} + 1))  # it did not come to its end
   passed=$((passed + ${ok:-0}))
   failed=$((failed + ${wrong:-0}))
+  echo "-- $name: ${ok:-0} passed, ${wrong:-0} failed"
   if [ "${wrong:-0}" != 0 ]; then grep -E 'FAIL|Failure|Error|error' "$log" | head -n 40; fi
   rm -f "$log"
 }
@@ -61,8 +63,11 @@ same() {
 }
 choices_of() { node -e 'console.log(JSON.stringify(JSON.parse(require("fs").readFileSync(0, "utf8")).choices))'; }
 
+conformance=(--gtest_brief=1 '--gtest_filter=-*OfThreads*')
 for variant in "${variants[@]}"; do
-  tally run_node "$out/${variant}kernels_test.cjs" --gtest_brief=1 --gtest_filter='-*OfThreads*'
+  program=$PWD/$out/${variant}kernels_test.cjs
+  tally "${variant}kernels_test under node" run_node "$program" "${conformance[@]}"
+  tally "${variant}kernels_test in Chromium" npm --prefix web run -s e2e:conformance -- "$program" "${conformance[@]}"
 done
 
 scratch=$(mktemp -d)
@@ -94,7 +99,7 @@ if [ -d "$golden" ]; then
   plain=$out/golden-data
   rm -rf "$plain" && cp -r "$golden" "$plain" && chmod -R u+w "$plain"
   find "$plain" -name '*.zst' -exec sh -c 'zstd -dqc "$1" >"$1.plain" && mv "$1.plain" "$1"' _ {} \;
-  tally run_node "$out/golden.cjs" "$plain"
+  tally "golden under node" run_node "$out/golden.cjs" "$plain"
 fi
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ]

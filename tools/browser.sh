@@ -23,7 +23,7 @@ build_site() {
   for built in single:build-browser threads:build-browser-threads single-relaxed:build-browser/relaxed threads-relaxed:build-browser-threads/relaxed; do
     [ -e "${built#*:}/engine.mjs" ] && mkdir "$engines/${built%%:*}" && cp "${built#*:}"/engine.* "$engines/${built%%:*}"
   done
-  (cd web && npm ci --no-audit --no-fund --silent && npm run -s build:site -- "$to" "$engines" ../models/owlet.gguf)
+  install_page_tools && (cd web && npm run -s build:site -- "$to" "$engines" ../models/owlet.gguf)
   local status=$?
   rm -rf "$engines"
   return $status

@@ -57,6 +57,11 @@ install_packages() {
   fi
 }
 
+# What web/package-lock.json asks for, where it is not there yet.
+install_page_tools() {
+  [ web/node_modules/.package-lock.json -nt web/package-lock.json ] || npm --prefix web ci --no-audit --no-fund --silent
+}
+
 # The compiler to build with: $CXX, clang-19 where there is one, else the system's.
 best_compiler() {
   if [ -n "${CXX:-}" ]; then

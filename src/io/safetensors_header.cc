@@ -5,9 +5,9 @@
 namespace owlet {
 namespace {
 
-constexpr size_t kMaxTensors = 1 << 17;    // the largest models have some 100,000, in hundreds of files
-constexpr size_t kMaxMetadata = 1 << 16;   // entries of __metadata__
-constexpr size_t kMaxToken = 16u << 20;    // bytes of one text or number
+constexpr size_t kMaxFileTensors = 1 << 17;  // the largest models have some 100,000, in hundreds of files
+constexpr size_t kMaxMetadata = 1 << 16;     // entries of __metadata__
+constexpr size_t kMaxToken = 16u << 20;      // bytes of one text or number
 constexpr size_t kMaxDims = 8;
 
 // The JSON library collects a token whole before it hands it over: a text of 100 MB would cost several times that.
@@ -126,7 +126,7 @@ class Reader : public nlohmann::json_sax<nlohmann::json> {
       name_ = &kMetadata;
       return true;
     }
-    if (header.tensors.size() >= kMaxTensors) return fail("over {} tensors in one file", kMaxTensors);
+    if (header.tensors.size() >= kMaxFileTensors) return fail("over {} tensors in one file", kMaxFileTensors);
     const auto [it, is_new] = header.tensors.emplace(name, SafetensorsInfo{});
     name_ = &it->first;
     info_ = &it->second;
