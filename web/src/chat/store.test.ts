@@ -2,7 +2,7 @@ import 'fake-indexeddb/auto';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { EngineError, type ChatEvent, type ChatRequest, type Engine, type ModelInfo } from '../engine/engine';
 import { MemoryArchive, openArchive, type Archive } from './archive';
-import { countsIn, Store } from './store';
+import { countsIn, kMostOpened, Store } from './store';
 import { openTabs, type Tabs } from './tabs';
 import type { Message } from './types';
 
@@ -60,6 +60,21 @@ const lastOf = (store: Store): Message => store.shown()[store.shown().length - 1
 beforeEach(() => localStorage.clear());
 
 describe('Store', () => {
+  it('holds few of many chats in memory, and among them those in which an answer arrives', async () => {
+    const { store, engine } = await storeWith();
+    const ids: string[] = [];
+    for (let i = 0; i < kMostOpened + 2; i++) {
+      await store.open(null);
+      store.send(`Question ${i}`);
+      await settled();
+      ids.push(store.state.currentId!);
+      if (i > 0) await engine.say(`Answer ${i}`, 'end');
+    }
+    expect(Object.keys(store.state.messages)).toEqual(ids.filter((_, i) => i !== 1));
+    await store.open(ids[1]!);
+    expect(seen(store)).toEqual(['user:Question 1:done', 'assistant:Answer 1:done']);
+  });
+
   it('asks, shows what arrives, and keeps it', async () => {
     const { store, engine, archive } = await storeWith();
     store.send('  What is the capital of Peru? ');

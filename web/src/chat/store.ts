@@ -304,16 +304,21 @@ export class Store {
     this.opening.delete(chatId);
     // What was still arriving when the page was closed has stopped. If it arrives in another tab, that one will say so.
     const messages = found.map((m) => (m.state === 'streaming' || m.state === 'waiting' ? { ...m, state: 'stopped' as const, thoughtMs: m.thoughtMs ?? 0 } : m));
+    this.set({ messages: this.holding(chatId, Object.fromEntries([...messages, ...news].map((m) => [m.id, m]))) });
+  }
+
+  // What is held in memory with one more chat: not those that were opened longest ago.
+  private holding(chatId: string, messages: Messages): State['messages'] {
     const opened = Object.entries(this.state.messages);
     const busy = this.busyChats();
-    const kept = opened.filter(([id], i) => i >= opened.length - kMostOpened || id === this.state.currentId || busy.includes(id));
-    this.set({ messages: { ...Object.fromEntries(kept), [chatId]: Object.fromEntries([...messages, ...news].map((m) => [m.id, m])) } });
+    const kept = opened.filter(([id], i) => i > opened.length - kMostOpened || id === this.state.currentId || busy.includes(id));
+    return { ...Object.fromEntries(kept), [chatId]: messages };
   }
 
   private begin(question: string): Chat {
     const now = Date.now();
     const chat: Chat = { id: newId(), title: titleFrom(question), createdAt: now, updatedAt: now, chosen: {}, settings: this.state.nextSettings };
-    this.set({ messages: { ...this.state.messages, [chat.id]: {} }, currentId: chat.id, nextSettings: {} });
+    this.set({ messages: this.holding(chat.id, {}), currentId: chat.id, nextSettings: {} });
     this.putChat(chat);
     return chat;
   }

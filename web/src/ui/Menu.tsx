@@ -1,4 +1,4 @@
-import { useId, useRef, useState, type KeyboardEvent } from 'react';
+import { useId, useLayoutEffect, useRef, useState, type KeyboardEvent, type RefObject } from 'react';
 import { Icon, type IconName } from './icons';
 
 export interface MenuItem {
@@ -7,14 +7,39 @@ export interface MenuItem {
   onSelect: () => void;
 }
 
-// A button and the list of actions that it opens, in the browser's own top layer, which closes it on Esc and on a click elsewhere.
+// A button and the list of actions that it opens. Only an open list is on the page: each row of a long list of chats has a menu.
 export function Menu({ label, icon, items }: { label: string; icon: IconName; items: readonly MenuItem[] }) {
   const button = useRef<HTMLButtonElement>(null);
-  const list = useRef<HTMLDivElement>(null);
   const [open, setOpen] = useState(false);
   const id = useId();
+  const hide = (): void => {
+    setOpen(false);
+    button.current?.focus();
+  };
+  return (
+    <>
+      <button ref={button} type="button" className="icon-button" aria-label={label} title={label} aria-haspopup="menu" aria-expanded={open} aria-controls={open ? id : undefined}
+        onClick={() => (open ? hide() : setOpen(true))}>
+        <Icon name={icon} />
+      </button>
+      {open && <MenuList id={id} label={label} items={items} button={button} onHide={hide} onGone={() => setOpen(false)} />}
+    </>
+  );
+}
 
-  const show = (): void => {
+interface MenuListProps {
+  id: string;
+  label: string;
+  items: readonly MenuItem[];
+  button: RefObject<HTMLButtonElement | null>;
+  onHide: () => void;
+  onGone: () => void;
+}
+
+// In the browser's own top layer, which closes it on Esc and on a click elsewhere.
+function MenuList({ id, label, items, button, onHide, onGone }: MenuListProps) {
+  const list = useRef<HTMLDivElement>(null);
+  useLayoutEffect(() => {
     const place = button.current!.getBoundingClientRect();
     const element = list.current!;
     element.showPopover();
@@ -24,30 +49,19 @@ export function Menu({ label, icon, items }: { label: string; icon: IconName; it
     element.style.left = `${Math.max(8, Math.min(left, innerWidth - width - 8))}px`;
     element.style.top = `${place.bottom + 4 + height > innerHeight ? Math.max(8, place.top - height - 4) : place.bottom + 4}px`;
     element.querySelector('button')?.focus();
-  };
-  const hide = (): void => {
-    list.current?.hidePopover();
-    button.current?.focus();
-  };
-
+  }, [button]);
   return (
-    <>
-      <button ref={button} type="button" className="icon-button" aria-label={label} title={label} aria-haspopup="menu" aria-expanded={open} aria-controls={id}
-        onClick={() => (open ? hide() : show())}>
-        <Icon name={icon} />
-      </button>
-      <div ref={list} id={id} className="menu" popover="auto" role="menu" aria-label={label} onKeyDown={(event) => move(event, hide)}
-        onToggle={(event) => setOpen(event.newState === 'open')}>
-        {items.map((item) => (
-          <button key={item.label} type="button" role="menuitem" tabIndex={-1} onClick={() => {
-            hide();
-            item.onSelect();
-          }}>
-            <Icon name={item.icon} />{item.label}
-          </button>
-        ))}
-      </div>
-    </>
+    <div ref={list} id={id} className="menu" popover="auto" role="menu" aria-label={label} onKeyDown={(event) => move(event, onHide)}
+      onToggle={(event) => event.newState === 'closed' && onGone()}>
+      {items.map((item) => (
+        <button key={item.label} type="button" role="menuitem" tabIndex={-1} onClick={() => {
+          onHide();
+          item.onSelect();
+        }}>
+          <Icon name={item.icon} />{item.label}
+        </button>
+      ))}
+    </div>
   );
 }
 
