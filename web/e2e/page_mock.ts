@@ -19,6 +19,24 @@ export function mockTests(browser: Browser): Test[] {
       assert.match(page.url(), /#[0-9a-f]{32}$/);
     }),
 
+    test('the page opens without making what it does not write yet', async ({ page }) => {
+      await page.addInitScript(() => {
+        const made = new Set<string>();
+        (window as unknown as { made: Set<string> }).made = made;
+        for (const name of ['NumberFormat', 'PluralRules'] as const) {
+          const construct = (of: new () => object, given: [string?, { style?: string }?]): object => {
+            made.add(`${name} ${given[1]?.style ?? ''}`.trim());
+            return Reflect.construct(of, given) as object;
+          };
+          Object.assign(Intl, { [name]: new Proxy(Intl[name], { construct } as ProxyHandler<(typeof Intl)['NumberFormat' | 'PluralRules']>) });
+        }
+      });
+      await page.reload();
+      await ready(page);
+      const made = await page.evaluate(() => [...(window as unknown as { made: Set<string> }).made]);
+      assert.deepEqual(made.sort(), ['NumberFormat', 'NumberFormat unit']);
+    }),
+
     test('Esc stops, and what came stays', async ({ page, mock }) => {
       await ask(page, 'A story, slow please');
       await page.getByText('Once a small').waitFor();

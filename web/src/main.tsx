@@ -1,4 +1,6 @@
+import { startTransition } from 'react';
 import { createRoot } from 'react-dom/client';
+import { apart } from './apart';
 import { openArchive } from './chat/archive';
 import type { Server } from './chat/connection';
 import { kept } from './chat/kept';
@@ -11,12 +13,13 @@ import './styles/page.css';
 import './styles/details.css';
 import { App } from './ui/App';
 import { StoreContext } from './ui/hooks';
-import { keepLanguage, language, speak, wantedLanguage, type Language } from './text';
+import { keepLanguage, language, speak, text, wantedLanguage, type Language } from './text';
 import { applyTheme, keptTheme } from './ui/theme';
 
 applyTheme(keptTheme());
 const opening = isSite ? openLocalEngine() : null;  // loads its model while the page is made
 await speak(wantedLanguage()).catch(() => undefined);  // English, if need be
+void apart().then(() => text.bytes(0));  // a browser takes its time to learn how numbers are written: not in a task that draws
 
 const local = await opening;
 const store = new Store({
@@ -43,9 +46,9 @@ if (local) {
 const root = createRoot(document.getElementById('root')!);
 draw();
 
-// Every view is made anew in another language.
+// Every view is made anew in another language; as a transition, which leaves the page time to answer in between.
 function draw(): void {
-  root.render(<StoreContext value={store}><App key={language} onLanguage={(wanted) => void change(wanted)} /></StoreContext>);
+  startTransition(() => root.render(<StoreContext value={store}><App key={language} onLanguage={(wanted) => void change(wanted)} /></StoreContext>));
 }
 
 async function change(wanted: Language): Promise<void> {

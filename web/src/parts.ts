@@ -34,10 +34,11 @@ async function load(name: PartName): Promise<unknown> {
   if (import.meta.env.DEV) return kSources[name]();
   const element = document.getElementById(`part-${name}`);
   if (!(element instanceof HTMLScriptElement)) throw new Error(`the page was built without its part '${name}'`);
-  await apart();  // a script takes its time, and whoever asks draws in this task
+  await apart();  // a script takes its time: whoever asks draws in this task, and what was asked for is used in the next
   element.remove();
   element.type = 'text/javascript';
   document.head.append(element);
+  await apart();
   return (globalThis as unknown as { owletParts: Partial<Parts> }).owletParts[name];
 }
 

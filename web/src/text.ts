@@ -3,6 +3,7 @@
 
 import { keep, keptText } from './chat/kept';
 import en from './languages/en';
+import { once } from './once';
 import { part } from './parts';
 
 export type Language = 'en' | 'de' | 'fr' | 'es' | 'pt' | 'zh' | 'hi' | 'ar';
@@ -60,19 +61,19 @@ function durationOf(seconds: number, words: (unit: string, value: number) => str
 }
 
 function format(locale: string): Format {
-  const number = new Intl.NumberFormat(locale);
-  const short = new Intl.NumberFormat(locale, { maximumSignificantDigits: 3 });
-  const percent = new Intl.NumberFormat(locale, { style: 'percent', maximumFractionDigits: 1 });
-  const rules = new Intl.PluralRules(locale);
+  const number = once(() => new Intl.NumberFormat(locale));
+  const short = once(() => new Intl.NumberFormat(locale, { maximumSignificantDigits: 3 }));
+  const percent = once(() => new Intl.NumberFormat(locale, { style: 'percent', maximumFractionDigits: 1 }));
+  const rules = once(() => new Intl.PluralRules(locale));
   return {
-    number: (value) => number.format(value),
-    short: (value) => short.format(Math.round(1000 * value) / 1000),
-    percent: (share) => percent.format(share),
+    number: (value) => number().format(value),
+    short: (value) => short().format(Math.round(1000 * value) / 1000),
+    percent: (share) => percent().format(share),
     bytes: (bytes) => {
       const [unit, length] = kSizes.find(([, length]) => bytes >= length) ?? kSizes[3];
       return new Intl.NumberFormat(locale, { style: 'unit', unit, unitDisplay: unit === 'byte' ? 'long' : 'short', maximumSignificantDigits: 3 }).format(bytes / length);
     },
     duration: (seconds) => durationOf(seconds, (unit, value) => new Intl.NumberFormat(locale, { style: 'unit', unit, unitDisplay: 'short' }).format(value)),
-    plural: (count, forms) => (forms[rules.select(count)] ?? forms.other).replace('#', number.format(count)),
+    plural: (count, forms) => (forms[rules().select(count)] ?? forms.other).replace('#', number().format(count)),
   };
 }

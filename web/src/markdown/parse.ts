@@ -3,6 +3,7 @@
 
 import MarkdownIt from 'markdown-it';
 import type Token from 'markdown-it/lib/token.mjs';
+import { once } from '../once';
 import { formulas } from './formulas';
 
 export interface Block {
@@ -38,10 +39,13 @@ const kMaxMarkdown = 256 * 1024;
 const kMaxAddresses = 200;
 
 const kOptions = { html: false, typographer: false, maxNesting: 40 };  // the types forget maxNesting
-const parser = new MarkdownIt(kOptions);
-formulas(parser);
-parser.linkify.set({ fuzzyLink: false, fuzzyEmail: false, fuzzyIP: false });
-parser.validateLink = (url) => safeHref(url) !== null;
+const parser = once(() => {
+  const made = new MarkdownIt(kOptions);
+  formulas(made);
+  made.linkify.set({ fuzzyLink: false, fuzzyEmail: false, fuzzyIP: false });
+  made.validateLink = (url) => safeHref(url) !== null;
+  return made;
+});
 
 // The address to open, or null. Only absolute web and mail addresses pass.
 export function safeHref(url: string): string | null {
@@ -92,8 +96,8 @@ function parse(source: string, firstLine: number): Block[] {
   const blocks: Block[] = [];
   let from = 0;
   // Finding bare addresses takes time with the square of their number.
-  parser.set({ linkify: source.split('://', kMaxAddresses + 1).length <= kMaxAddresses });
-  const tokens = parser.parse(source, {});
+  const linkify = source.split('://', kMaxAddresses + 1).length <= kMaxAddresses;
+  const tokens = parser().set({ linkify }).parse(source, {});
   for (let i = 0, depth = 0; i < tokens.length; i++) {
     depth += tokens[i]!.nesting;
     if (depth > 0) continue;

@@ -79,7 +79,11 @@ function useFollowing(chatId: string | null, questions: number) {
     setAway(false);
   }, []);
 
-  useLayoutEffect(toEnd, [toEnd, chatId, questions]);
+  useLayoutEffect(() => {
+    following.current = true;
+    if (questions > 0) toEnd();  // asks the browser how high all is, before it has drawn: not for a page that opens with nothing said
+    else setAway(false);
+  }, [toEnd, chatId, questions]);
 
   useEffect(() => {
     if (!content.current || !view.current) return;

@@ -1,4 +1,5 @@
 import { useCallback, useEffect, useLayoutEffect, useRef, useState, type RefObject } from 'react';
+import { apart } from '../apart';
 
 // Which rows of a long list are on the page: those near what is seen. Heights are guessed until a row was measured, and the
 // row at the top of the view keeps its place while others come, go or turn out larger than guessed: most browsers see to
@@ -36,6 +37,7 @@ export function useWindow(view: RefObject<HTMLElement | null>, ids: readonly str
     const element = view.current;
     if (!element) return;
     const { ids, offsets } = latest.current;
+    if (ids.length === 0) return;  // nothing to show, and to ask where the view stands has the browser lay out the page
     const top = element.scrollTop;
     const from = rowAt(offsets, top - kMargin);
     const to = Math.min(ids.length, rowAt(offsets, top + element.clientHeight + kMargin) + 1);
@@ -87,10 +89,12 @@ export function useWindow(view: RefObject<HTMLElement | null>, ids: readonly str
   }, [view, look]);
 
   const key = `${ids.length} ${ids[0] ?? ''} ${ids[ids.length - 1] ?? ''} ${offsets[ids.length]!}`;
+  const begun = range.from < range.to;
   useLayoutEffect(() => {
     hold();
-    look(true);
-  }, [hold, look, key, range.from, range.to]);
+    if (begun) look(true);
+    else void apart().then(() => look(true));  // the first rows are not drawn in the task that drew the page around them
+  }, [hold, look, key, begun, range.from, range.to]);
 
   const row = useCallback((id: string) => (element: HTMLElement | null) => {
     if (!element) return undefined;
