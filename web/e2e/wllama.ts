@@ -165,14 +165,16 @@ function askAtOnce(): void {
   }).observe(document, { subtree: true, childList: true, attributes: true, characterData: true });
 }
 
-interface TraceEvent { name: string; ph: string; pid: number; tid: number; dur?: number; tdur?: number; args: { name?: string } }
+interface TraceEvent { name: string; ph: string; pid: number; tid: number; dur?: number; tdur?: number; args: { name?: string; data?: { url?: string } } }
 
-// The longest tasks of threads that show pages: by the clock, and what the processor spent on them where others use it too.
+// The longest tasks of the thread that shows the page, not of those that show the browser's own: by the clock, and what the processor spent on
+// them where others use it too. That a debugger is attached is in them: it wants to know of each function where it stands.
 function longestTask(trace: Buffer): string {
   const { traceEvents } = JSON.parse(String(trace)) as { traceEvents: TraceEvent[] };
   const place = (event: TraceEvent): string => `${event.pid}/${event.tid}`;
   const main = new Set(traceEvents.filter((e) => e.name === 'thread_name' && e.args.name === 'CrRendererMain').map(place));
-  const tasks = traceEvents.filter((e) => e.name.endsWith('RunTask') && main.has(place(e)));
+  const ours = new Set(traceEvents.filter((e) => main.has(place(e)) && e.args.data?.url?.startsWith(server.url)).map(place));
+  const tasks = traceEvents.filter((e) => e.name.endsWith('RunTask') && ours.has(place(e)));
   const most = (of: 'dur' | 'tdur'): string => (Math.max(0, ...tasks.map((task) => task[of] ?? 0)) / 1000).toFixed(0);
   return `longest task ${most('dur')} ms, ${most('tdur')} ms of processor time`;
 }
