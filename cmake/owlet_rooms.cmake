@@ -63,9 +63,7 @@ endfunction()
 # Sources are compiled several at a time, which takes a third of the time that one by one would; while you edit, cmake -DOWLET_UNITY=OFF
 # compiles again only what you touched. What says the same names on purpose in several files stays apart.
 option(OWLET_UNITY "Compile several sources at a time" ON)
-if(NOT EMSCRIPTEN)
-  set(CMAKE_UNITY_BUILD ${OWLET_UNITY})
-endif()
+set(CMAKE_UNITY_BUILD ${OWLET_UNITY})
 set(CMAKE_UNITY_BUILD_BATCH_SIZE 10)
 
 # owlet_test(TARGET SOURCES … DEPS …): a program of GoogleTest's; `ninja unit_tests` builds all of them and nothing else.
