@@ -25,10 +25,12 @@ process.exitCode = await page.evaluate(({ url, args }) => new Promise<number>((r
   const source = new Blob([`(${inWorker})(${JSON.stringify(url)}, ${JSON.stringify(args)})`], { type: 'text/javascript' });
   const worker = new Worker(URL.createObjectURL(source));
   worker.onmessage = ({ data }: MessageEvent<string | number>) => (typeof data === 'number' ? resolve(data) : console.log(data));
-  worker.onerror = ({ message }) => {
-    console.log(`Error: ${message}`);
+  const giveUp = (why: string): void => {
+    console.log(`Error: ${why}`);
     resolve(1);
   };
+  worker.onerror = ({ message }) => giveUp(message);
+  setTimeout(giveUp, 600_000, 'it was not through after ten minutes');
 }), { url, args: programArguments });
 
 await browser.close();
