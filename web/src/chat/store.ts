@@ -45,7 +45,7 @@ export class Store {
   private readonly listeners = new Set<() => void>();
   private readonly runner: Runner;
   private readonly opening = new Map<string, Message[]>();  // news of chats that are being read
-  private path: { chat: Chat; messages: Messages; shown: readonly Shown[] } | null = null;
+  private path: { chat: Chat; messages: Messages; shown: readonly Shown[]; arriving: readonly Message[] } | null = null;
 
   constructor(options: StoreOptions) {
     this.archive = options.archive;
@@ -140,11 +140,7 @@ export class Store {
   }
 
   shown(): readonly Shown[] {
-    const chat = this.chat(this.state.currentId);
-    const messages = chat && this.state.messages[chat.id];
-    if (!messages) return [];
-    if (this.path?.chat !== chat || this.path.messages !== messages) this.path = { chat, messages, shown: shownPath(chat, messages) };
-    return this.path.shown;
+    return this.onPage()?.shown ?? [];
   }
 
   // Every chat with all its messages, or the one.
@@ -219,11 +215,8 @@ export class Store {
   }
 
   // The answers that are arriving in the chat on the page.
-  arriving(): Message[] {
-    return this.shown().flatMap(({ message }) => {
-      const pair = message.pair === undefined ? undefined : this.message(message.pair);
-      return [message, ...(pair ? [pair] : [])].filter((m) => m.state === 'streaming' || m.state === 'waiting');
-    });
+  arriving(): readonly Message[] {
+    return this.onPage()?.arriving ?? [];
   }
 
   // Ids of the chats in which anything arrives, joined, so that equal lists compare equal.
@@ -295,6 +288,17 @@ export class Store {
   }
 
   // ── inside ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  // Several views ask for it in each frame, and the chat may be long.
+  private onPage(): Store['path'] {
+    const chat = this.chat(this.state.currentId);
+    const messages = chat && this.state.messages[chat.id];
+    if (!messages) return null;
+    if (this.path?.chat === chat && this.path.messages === messages) return this.path;
+    const shown = shownPath(chat, messages);
+    const arriving = shown.flatMap(({ message }) => [message, messages[message.pair ?? '']]).filter(isArriving);
+    return (this.path = { chat, messages, shown, arriving });
+  }
 
   private async read(chatId: string): Promise<void> {
     const news: Message[] = [];
@@ -443,6 +447,10 @@ export class Store {
     this.state = { ...this.state, ...change };
     for (const listener of this.listeners) listener();
   }
+}
+
+function isArriving(message: Message | undefined): message is Message {
+  return message?.state === 'streaming' || message?.state === 'waiting';
 }
 
 function inOrder(chats: readonly Chat[]): Chat[] {

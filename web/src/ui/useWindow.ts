@@ -26,10 +26,9 @@ export function useWindow(view: RefObject<HTMLElement | null>, ids: readonly str
   const rows = useRef(new Map<string, HTMLElement>());
   const held = useRef<Held | null>(null);
   const [range, setRange] = useState({ from: 0, to: 0 });
-  const [, setMeasured] = useState(0);
   const offsets = offsetsOf(ids, heights.current, guess);
-  const latest = useRef({ ids, offsets, isFollowing });
-  latest.current = { ids, offsets, isFollowing };
+  const latest = useRef({ ids, offsets, guess, isFollowing });
+  latest.current = { ids, offsets, guess, isFollowing };
 
   // `drawn`: just after rows were put on the page. Rows only come then, and go when the reader moves: else a row that is not as
   // high as was guessed could be put on and taken off for ever.
@@ -70,8 +69,10 @@ export function useWindow(view: RefObject<HTMLElement | null>, ids: readonly str
       changed = true;
     }
     if (!changed) return;
+    const { ids, guess } = latest.current;
+    latest.current.offsets = offsetsOf(ids, heights.current, guess);  // of rows that are on the page, so what is left out stays as high
     hold();
-    setMeasured((n) => n + 1);
+    look(true);
   });
 
   useEffect(() => {
