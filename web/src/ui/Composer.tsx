@@ -124,7 +124,7 @@ function GoneLine() {
         <div className="gone">
           {/* The countdown is for the eye; a screen reader hears once that the server is gone. */}
           <span className="unseen">{text.gone(0)} {text.goneKept}</span>
-          <span aria-hidden="true">{link.why ?? text.gone(seconds)} {text.goneKept}</span>
+          <span aria-hidden="true"><bdi>{link.why ?? text.gone(seconds)}</bdi> {text.goneKept}</span>
           <span className="gone-buttons">
             <button type="button" className="button button-quiet" onClick={() => void store.connection.check()}>{text.tryNow}</button>
             <button type="button" className="button button-quiet" onClick={() => store.connection.ask()}>{text.otherServer}</button>

@@ -83,7 +83,7 @@ function ModelSetting({ shown }: { shown: Shown }) {
           {models.length === 0 && <option value="">{shown.settings.model || text.noModel}</option>}
           {models.map((m) => <option key={m.id} value={m.id}>{m.id}</option>)}
         </select>
-        <p className="setting-says">{model?.description ?? text.modelSays}{facts ? ` ${facts}.` : ''}</p>
+        <p className="setting-says"><bdi>{model?.description ?? text.modelSays}</bdi>{facts ? ` ${facts}.` : ''}</p>
       </div>
       {models.length > 1 && (
         <Setting shown={shown} name="compare" id={`${id}two`} label={text.compare} says={text.compareSays} fallback={text.compareNone}>

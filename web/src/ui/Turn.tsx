@@ -134,7 +134,7 @@ function FailureNote({ message }: { message: Message }): ReactNode {
     <div className="failure" role="alert">
       <p className="failure-title">{text.failTitle[kind]}</p>
       {kind === 'context' && needed && limit ? <p>{text.contextCounts(needed, limit)}</p> : null}
-      {(kind === 'refused' || (kind === 'context' && !limit)) && <p className="said">{said}</p>}
+      {(kind === 'refused' || (kind === 'context' && !limit)) && <p className="said"><bdi>{said}</bdi></p>}
       {kind === 'refused' && <p>{text.refusedHint}</p>}
       {kind === 'context' && (store.canLeaveOut(message)
         ? <button type="button" className="button" onClick={() => store.leaveOutOldest(message.id)}>{text.leaveOut}</button>
