@@ -54,7 +54,7 @@ class Owlet:
 
     def run(self, *arguments):
         """What the program prints. An error is raised with its message."""
-        done = subprocess.run([self.program, *map(str, arguments)], capture_output=True, text=True, timeout=600)
+        done = subprocess.run([self.program, *map(str, arguments)], capture_output=True, text=True, timeout=7200)
         if done.returncode != 0:
             raise RuntimeError(done.stderr.strip())
         return done.stdout
