@@ -86,9 +86,10 @@ Json to_json(const std::vector<Phase>& phases, const MachineLimits& limits) {
   return {{"machine", {{"read_gb_s", limits.read_gb_s}, {"int8_gops", limits.int8_gops}, {"bf16_gflops", limits.bf16_gflops}, {"fp32_gflops", limits.fp32_gflops}}}, {"phases", out}};
 }
 
-// Every call in the Trace Event Format, as ui.perfetto.dev and chrome://tracing open it: complete events ("X") in microseconds.
+// Every call in the Trace Event Format, as ui.perfetto.dev and chrome://tracing open it: names ("M"), and complete events ("X") in microseconds.
 std::string trace_of(const ProfiledOps& ops, const std::vector<Phase>& phases) {
-  Json events = Json::array();
+  Json events = {{{"name", "process_name"}, {"ph", "M"}, {"pid", 1}, {"args", {{"name", "owlet"}}}},
+                 {{"name", "thread_name"}, {"ph", "M"}, {"pid", 1}, {"tid", 1}, {"args", {{"name", "ops"}}}}};
   const auto add = [&events](const std::string& name, double begin, double seconds, Json args) {
     events.push_back({{"name", name}, {"ph", "X"}, {"ts", 1e6 * begin}, {"dur", 1e6 * seconds}, {"pid", 1}, {"tid", 1}, {"args", std::move(args)}});
   };
