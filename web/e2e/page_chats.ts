@@ -98,6 +98,7 @@ export function chatTests(browser: Browser, place: Place): Test[] {
       await page.keyboard.press('Enter');
       await page.locator('[aria-label="Pinned"]').waitFor();
       assert.deepEqual(await page.locator('.chat-name').allInnerTexts(), ['One', 'Two']);
+      await until(() => page.evaluate(keepsPinned));
       await page.reload();
       await showChats(page);
       await page.locator('.chat-name').nth(1).waitFor();
@@ -288,4 +289,18 @@ function longChat(count: number): string {
     content: i % 2 === 0 ? `Question ${i / 2}` : `Answer ${(i - 1) / 2}\n\n${'Some words to fill the page. '.repeat(1 + (i * 7) % 40)}`,
   }));
   return JSON.stringify({ format: 'owlet-chats', version: 1, chats: [{ id: 'c', title: 'Long', updatedAt: 1, chosen: {} }], messages });
+}
+
+// In the page: whether a pinned chat is in its storage already, and a reload finds it.
+function keepsPinned(): Promise<boolean> {
+  return new Promise((resolve) => {
+    const opening = indexedDB.open('owlet');
+    opening.onsuccess = () => {
+      const chats = opening.result.transaction('chats').objectStore('chats').getAll();
+      chats.onsuccess = () => {
+        opening.result.close();
+        resolve(chats.result.some((chat) => chat.pinned));
+      };
+    };
+  });
 }

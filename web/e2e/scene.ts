@@ -51,8 +51,10 @@ export function testsOf(browser: Browser, place?: Place) {
   }];
 }
 
-// On a narrow page the chats are a sheet, which closes when one is opened.
+// On a narrow page the chats are a sheet, which closes when one is opened. A page that was just loaded is drawn first, and then listens for keys.
 export async function showChats(page: Page): Promise<void> {
+  await page.locator('.composer-field').waitFor();
+  await page.evaluate(frames, 2);
   if (await page.locator('.sidebar').count() === 0) await page.keyboard.press('Control+b');
   await page.locator('.sidebar').waitFor();
 }
