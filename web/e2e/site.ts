@@ -62,6 +62,7 @@ const tests: Test[] = [
     assert.equal(await page.evaluate(() => crossOriginIsolated), true);
     await ask(page, 'What is the capital of Peru?');
     assert.match(await answered(page), /Lima[^]*tokens\/s/);
+    assert.match(await page.locator('.gauge').innerText(), / of 1,024 tokens/);  // which the model's file says
     const cores = await page.evaluate(() => navigator.hardwareConcurrency);
     const relaxed = kEngines.some((name) => name.endsWith('-relaxed'));  // which this browser has
     assert.deepEqual([...enginesOf(site)], [`${cores > 1 ? 'threads' : 'single'}${relaxed ? '-relaxed' : ''}`]);

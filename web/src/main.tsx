@@ -40,6 +40,7 @@ window.addEventListener('pagehide', () => store.leave());
 
 await store.start(chatInAddress());
 if (local) {
+  local.onLoaded = () => void store.connection.check();
   takeDroppedModels(local, (id) => void store.connection.check().then(() => store.change('model', id)));
   void installServiceWorker();
 }

@@ -35,6 +35,11 @@ function engine(): LocalEngine {
       if (message.type === 'list') return say({ type: 'listed', models: [{ name: 'added.gguf', sizeBytes: 9 }] });
       if (message.type === 'load' && !loads) return;
       if (message.type !== 'request') return say(wrong ? { type: 'failed', message: wrong } : { type: 'done' });
+      if (message.path === '/v1/models') {
+        say({ type: 'response', id: message.id, status: 200, contentType: 'application/json' });
+        say({ type: 'bytes', id: message.id, bytes: new TextEncoder().encode('{"data": [{"id": "model", "meta": {"context_length": 1024}}]}') });
+        return say({ type: 'end', id: message.id });
+      }
       say({ type: 'response', id: message.id, status: 200, contentType: 'text/event-stream' });
       say({ type: 'bytes', id: message.id, bytes: event({ content: 'Li' }) });
       if (!finishes) return;
@@ -68,6 +73,15 @@ describe('LocalEngine', () => {
     expect(await engine().models()).toEqual([{ id: 'owl', sizeBytes: 7 }, { id: 'added', sizeBytes: 9 }]);
   });
 
+  it('knows of a model that was loaded what its file says', async () => {
+    const local = engine();
+    await new Promise<void>((resolve) => {
+      local.onLoaded = resolve;
+      void local.prepare('owl');
+    });
+    expect((await local.models())[0]).toEqual({ id: 'owl', sizeBytes: 7, contextLength: 1024 });
+  });
+
   it('lists models while one is being loaded', async () => {
     loads = false;
     const local = engine();
@@ -77,7 +91,7 @@ describe('LocalEngine', () => {
 
   it('streams an answer as a server does', async () => {
     expect(await chat(engine(), 'owl')).toEqual([{ type: 'text', text: 'Li' }, { type: 'text', text: 'ma' }, { type: 'end', reason: 'stop' }]);
-    expect(ports[0]!.heard.map((m) => m.type)).toEqual(['load', 'request']);
+    expect(ports[0]!.heard.map((m) => (m.type === 'request' ? m.path : m.type))).toEqual(['load', '/v1/models', '/v1/chat/completions']);
   });
 
   it('loads a model once, and gives another one another worker', async () => {
@@ -93,7 +107,7 @@ describe('LocalEngine', () => {
   it('tells the worker when nobody reads the answer any more', async () => {
     finishes = false;
     expect(await chat(engine(), 'owl', 1)).toEqual([{ type: 'text', text: 'Li' }]);
-    expect(ports[0]!.heard.at(-1)).toEqual({ type: 'cancel', id: 1 });
+    expect(ports[0]!.heard.at(-1)).toEqual({ type: 'cancel', id: 2 });
   });
 
   it('says what is wrong with a model, and tries again when it is asked again', async () => {
@@ -113,7 +127,7 @@ describe('LocalEngine', () => {
     expect(await local.shelf.added()).toEqual([{ name: 'added.gguf', sizeBytes: 9 }]);
     await local.shelf.remove('added');
     expect(ports).toHaveLength(1);
-    expect(ports[0]!.heard.map((m) => m.type)).toEqual(['load', 'fetch', 'list', 'remove']);
+    expect(ports[0]!.heard.map((m) => m.type).filter((type) => type !== 'request')).toEqual(['load', 'fetch', 'list', 'remove']);
     await local.shelf.remove('owl');
     expect(ports[0]!.ended).toBe(true);
   });

@@ -21,6 +21,7 @@ interface Pending {
 
 export class LocalEngine implements Engine {
   onProgress: (progress: Progress | null) => void = () => undefined;
+  onLoaded: () => void = () => undefined;  // models() knows more of one now
   private readonly api = new HttpEngine('', '', (path, init) => this.reach(path, init));
   private readonly pending = new Map<number, Pending>();
   private readonly replies: ((reply: Reply) => void)[] = [];
@@ -28,6 +29,7 @@ export class LocalEngine implements Engine {
   private port: Port | null = null;
   private wanted: string | null = null;         // the model that the worker holds or is getting
   private ready: Promise<unknown> = Promise.resolve();
+  private readonly facts = new Map<string, Partial<ModelInfo>>();  // what a file says of itself once it is loaded
   private lastId = 0;
 
   // `sources`: models that the site brings along.
@@ -37,7 +39,7 @@ export class LocalEngine implements Engine {
   ) {}
 
   async models(): Promise<ModelInfo[]> {
-    return [...this.sources, ...await this.shelf.added()].map(({ name, sizeBytes }) => ({ id: idOf(name), sizeBytes }));
+    return [...this.sources, ...await this.shelf.added()].map(({ name, sizeBytes }) => ({ ...this.facts.get(idOf(name)), id: idOf(name), sizeBytes }));
   }
 
   async *chat(request: ChatRequest, signal: AbortSignal): AsyncIterable<ChatEvent> {
@@ -57,7 +59,7 @@ export class LocalEngine implements Engine {
       this.wanted = id;
       const name = `${id}.gguf`;
       const source = this.sources.find((s) => s.name === name) ?? { name };
-      this.ready = this.tell({ type: 'load', source }).finally(() => this.onProgress(null));
+      this.ready = this.tell({ type: 'load', source }).then(() => void this.learn(id)).finally(() => this.onProgress(null));
     }
     const ready = this.ready;
     try {
@@ -83,6 +85,13 @@ export class LocalEngine implements Engine {
       await this.tell({ type: 'remove', name: `${id}.gguf` });
     },
   };
+
+  private async learn(id: string): Promise<void> {
+    const [model] = await this.api.models().catch(() => []);
+    if (!model || id !== this.wanted) return;
+    this.facts.set(id, { nParams: model.nParams, contextLength: model.contextLength });
+    this.onLoaded();
+  }
 
   // Ends the worker with all it does and holds.
   private stop(why = 'Another model was asked for.'): void {
