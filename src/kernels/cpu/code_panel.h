@@ -38,11 +38,13 @@ struct Panel {
 struct Upcoming {
   uintptr_t next, end;
   uintptr_t step;  // bytes at a time
+  void stop_at_end() { step = next < end ? step : 0; }  // now and then: the loops that fetch have no time to look
   [[gnu::always_inline]] void fetch() {
-    for (const uintptr_t until = std::min(next + step, end); next < until; next += 64) __builtin_prefetch(reinterpret_cast<const void*>(next), 0, 2);
+    for (const uintptr_t until = next + step; next < until; next += 64) __builtin_prefetch(reinterpret_cast<const void*>(next), 0, 2);
   }
 };
 
+// Four half-precision numbers to a word.
 template <int N>
 struct Words {
   typedef uint64_t Vector __attribute__((vector_size(8 * N)));

@@ -183,6 +183,7 @@ class TurnedLinear {
       }
       Upcoming upcoming = groups[0].upcoming(kGroups * first, kGroups * runs, runs * ((x.rows + kRows - 1) / kRows));
       for (int64_t r = 0; r < x.rows; r += kRows) {
+        upcoming.stop_at_end();
         const Part<Codes> part{panels, x.at(r, first), runs, x.height(r), first == 0, first + runs == x.runs, upcoming};
         tiles<kRows>(part, x.height(r), sums + r * kWidth, to.rows_from(r));
       }
@@ -214,10 +215,12 @@ class TurnedLinear {
       for (int64_t g = 0; g < kGroups; ++g) sums[r][g] = part.first ? S::zero() : S::load(kept + r * kWidth + g * kLanes);
     }
     const ActivationsOf<Codes>* x = part.x;
+    Upcoming upcoming = part.upcoming;
     for (int64_t run = 0; run < part.runs; ++run, x += part.stride) {
-      part.upcoming.fetch();
+      upcoming.fetch();
       add_products<S, Codes>(part.panels[run], x, 1, sums);
     }
+    part.upcoming = upcoming;
     if (part.last) return write(sums, to);
     for (int64_t r = 0; r < R; ++r) {
       for (int64_t g = 0; g < kGroups; ++g) S::store(kept + r * kWidth + g * kLanes, sums[r][g]);
