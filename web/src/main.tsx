@@ -28,6 +28,7 @@ const store = new Store({
   server: keptServer(),
   engineFor: ({ address, key }) => (local && address === kLocalAddress ? local : new HttpEngine(address, key)),
 });
+if (local) local.onLoaded = () => void store.connection.check();  // from now on: its model may be there before the page is
 // The address names the chat on the page, so that reload, back and bookmarks do what they should.
 const chatInAddress = (): string | null => location.hash.slice(1) || null;
 store.subscribe(() => {
@@ -40,7 +41,6 @@ window.addEventListener('pagehide', () => store.leave());
 
 await store.start(chatInAddress());
 if (local) {
-  local.onLoaded = () => void store.connection.check();
   takeDroppedModels(local, (id) => void store.connection.check().then(() => store.change('model', id)));
   void installServiceWorker();
 }
