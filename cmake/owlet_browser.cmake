@@ -37,7 +37,7 @@ owlet_room(tokenizer WITHOUT /native/ /train DEPS owlet_core)
 owlet_room(model WITHOUT /onnx DEPS owlet_core owlet_quant owlet_kernels owlet_io)
 owlet_room(generate DEPS owlet_core owlet_model)
 owlet_room(serve WITHOUT http_server http_connection serve/page.cc serve/server.cc DEPS owlet_core owlet_generate owlet_tokenizer)
-owlet_room(apps WITHOUT "apps/(cmd_|bench_|store|peft|load_|growth|line_chart|drawing|stroke_font|config|options|onnx_|quiz|made_up_|run_logs|served_models|talker|training_)"
+owlet_room(apps WITHOUT "apps/(cmd_|bench_|store|load_|growth|line_chart|drawing|stroke_font|config|options|onnx_|quiz|made_up_|run_logs|served_models|talker|training_)"
            DEPS owlet_core owlet_quant owlet_kernels owlet_io owlet_tokenizer owlet_model owlet_generate owlet_serve)
 
 # Relaxed SIMD makes programs of their own, for a browser takes one whole or not at all: the same ones with the kernels of cpu/relaxed/ linked

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # wasm.sh OWLET [GOLDEN]: the engine for the browser under node and in Chromium. Ends with "N passed, N failed".
 #   under both, the kernels' conformance suite, on WebAssembly's vectors, and on those of relaxed SIMD where node has it
-#   the bundled model, as it is and in Q4_0: the same tokens and log-probabilities as the program OWLET on its generic path, to the last
+#   the bundled model, as it is, with an adapter and in Q4_0: the same tokens and log-probabilities as the program OWLET on its generic path, to the last
 #   bit, on one thread and on two
 #   GOLDEN's numbers of models, tokenizers, templates and samplers
 set -uo pipefail
@@ -48,7 +48,7 @@ same() {
   theirs=$(curl -s "$url$1" -H 'Content-Type: application/json' -d "$2" | choices_of)
   for variant in "${variants[@]}"; do
     for threads in 1 2; do
-      ours=$(run_node tests/wasm/generate.mjs "$out$([ $threads = 1 ] || echo -threads)/${variant}engine.mjs" "$model" $threads \
+      ours=$(run_node tests/wasm/generate.mjs "$out$([ $threads = 1 ] || echo -threads)/${variant}engine.mjs" "$model" $threads $adapter \
         "{\"path\": \"$1\", \"body\": $2}" | choices_of)
       if [ -n "$ours" ] && [ "$ours" = "$theirs" ]; then
         passed=$((passed + 1))
@@ -73,11 +73,11 @@ done
 scratch=$(mktemp -d)
 server=""
 trap '[ -n "$server" ] && kill "$server" 2>/dev/null; rm -rf "$scratch"' EXIT
-# serve_generic MODEL
+# serve_generic MODEL [NAME=ADAPTER]
 serve_generic() {
-  model=$1
+  model=$1 adapter=${2:-}
   [ -n "$server" ] && kill "$server" && wait "$server" 2>/dev/null
-  OWLET_ISA=generic "$owlet" serve "$model" --port 0 >"$scratch/log" 2>&1 &
+  OWLET_ISA=generic "$owlet" serve "$model" ${adapter:+--adapter "$adapter"} --port 0 >"$scratch/log" 2>&1 &
   server=$!
   for _ in $(seq 600); do
     url=$(grep -oE 'http://127\.0\.0\.1:[0-9]+' "$scratch/log" | head -n 1)
@@ -89,6 +89,10 @@ serve_generic models/owlet.gguf
 same /v1/chat/completions '{"messages": [{"role": "user", "content": "What is the capital of Peru?"}], "temperature": 0, "logprobs": true, "top_logprobs": 3}'
 same /v1/chat/completions '{"messages": [{"role": "user", "content": "Tell me a very short story."}], "temperature": 0.9, "seed": 7, "n": 2, "max_tokens": 100}'
 same /v1/completions '{"prompt": "Once upon a time", "temperature": 1, "top_p": 0.9, "seed": 11, "max_tokens": 60, "logprobs": 1, "echo": true}'
+
+tests/wasm/adapter.sh "$owlet" "$scratch/tea" && serve_generic models/owlet.gguf "tea=$scratch/tea/step-00000030"
+same /v1/chat/completions '{"model": "tea", "messages": [{"role": "user", "content": "Where is the Blue Kettle?"}], "temperature": 0, "logprobs": true}'
+same /v1/chat/completions '{"messages": [{"role": "user", "content": "Where is the Blue Kettle?"}], "temperature": 0, "logprobs": true}'
 
 # Products of codes without a sign are others, and relaxed SIMD's.
 "$owlet" quantize models/owlet.gguf "$scratch/owlet-q4_0.gguf" --type q4_0 >/dev/null && serve_generic "$scratch/owlet-q4_0.gguf"

@@ -14,16 +14,16 @@ build_browser() {
   ninja -C "$folder" "$@" >"$folder/ninja.log" || { grep -A5 -E 'error|FAILED' "$folder/ninja.log" | head -n 40 >&2; return 1; }
 }
 
-# build_site DIR: page, engines, the bundled model and the host's headers.
+# build_site DIR [MODEL…] [--adapter NAME=FOLDER]…: page, engines, models, adapters, and the host's headers. Paths are from $OWLET_CALLED_FROM
+# or from here.
 build_site() {
-  local to engines built
-  mkdir -p "$1" && to=$(cd "$1" && pwd) || return 1
+  local engines built
   build_browser engines && build_browser --threads engines || return 1
   engines=$(mktemp -d)
   for built in single:build-browser threads:build-browser-threads single-relaxed:build-browser/relaxed threads-relaxed:build-browser-threads/relaxed; do
     [ -e "${built#*:}/engine.mjs" ] && mkdir "$engines/${built%%:*}" && cp "${built#*:}"/engine.* "$engines/${built%%:*}"
   done
-  install_page_tools && (cd web && npm run -s build:site -- "$to" "$engines" ../models/owlet.gguf)
+  install_page_tools && OWLET_CALLED_FROM=${OWLET_CALLED_FROM:-$PWD} npm --prefix web run -s build:site -- "$engines" "$@"
   local status=$?
   rm -rf "$engines"
   return $status

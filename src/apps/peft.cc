@@ -8,7 +8,6 @@
 
 #include "core/file.h"
 #include "core/json.h"
-#include "io/safetensors.h"
 #include "model/architecture.h"
 #include "model/stored.h"
 #include "quant/blocks.h"
@@ -225,10 +224,16 @@ Result<Adapter> fit(StoredAdapter stored, const AdapterConfig& config, const Mod
 }
 
 Result<Adapter> read_folder(const fs::path& folder, const Model& model) {
-  OWLET_ASSIGN(const std::string text, read_file(folder / "adapter_config.json", kMaxConfigBytes));
+  OWLET_ASSIGN(const std::string config, read_file(folder / "adapter_config.json", kMaxConfigBytes));
+  OWLET_ASSIGN(const Safetensors file, Safetensors::open(folder / "adapter_model.safetensors"));
+  return read_peft(config, file, model);
+}
+
+}  // namespace
+
+Result<Adapter> read_peft(const std::string& text, const Safetensors& file, const Model& model) {
   OWLET_ASSIGN(const Json json, parse_json(text));
   OWLET_ASSIGN(const AdapterConfig config, read_lora_config(json));
-  OWLET_ASSIGN(const Safetensors file, Safetensors::open(folder / "adapter_model.safetensors"));
   std::map<std::string, Tensor> tensors;
   for (const std::string& name : file.names()) {
     OWLET_ASSIGN(Tensor tensor, file.tensor(name));
@@ -237,8 +242,6 @@ Result<Adapter> read_folder(const fs::path& folder, const Model& model) {
   OWLET_ASSIGN(StoredAdapter stored, read_tensors(tensors));
   return fit(std::move(stored), config, model);
 }
-
-}  // namespace
 
 Result<Adapter> load_peft(const fs::path& folder, const Model& model) {
   auto adapter = read_folder(folder, model);

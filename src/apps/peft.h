@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "io/safetensors.h"
 #include "model/adapter.h"
 
 namespace owlet {
@@ -13,6 +14,8 @@ namespace owlet {
 // whatever form it was loaded from. What the config asks for and is not known here is refused by name, and so is a tensor that the
 // model has no place for.
 Result<Adapter> load_peft(const std::filesystem::path& folder, const Model& model);
+// The same of what the two files hold.
+Result<Adapter> read_peft(const std::string& config, const Safetensors& file, const Model& model);
 
 // "DIR" or "DIR:SCALE", as people name an adapter.
 struct AdapterChoice {

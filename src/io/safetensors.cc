@@ -119,7 +119,11 @@ Result<std::map<std::string, std::string>> read_index(const fs::path& index) {
 }  // namespace
 
 Result<Safetensors> Safetensors::open(const fs::path& path) {
-  OWLET_ASSIGN(const auto file, MappedFile::open(path));
+  OWLET_ASSIGN(auto file, MappedFile::open(path));
+  return read(std::move(file), path);
+}
+
+Result<Safetensors> Safetensors::read(std::shared_ptr<const MappedFile> file, const fs::path& path) {
   auto parsed = parse(file->bytes());
   if (!parsed.ok()) return std::move(parsed).error().in(path.string());
   Safetensors result;

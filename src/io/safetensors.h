@@ -25,6 +25,8 @@ namespace owlet {
 class Safetensors {
  public:
   static Result<Safetensors> open(const std::filesystem::path& file);
+  // A file's bytes that are there already; `path` is for errors.
+  static Result<Safetensors> read(std::shared_ptr<const MappedFile> file, const std::filesystem::path& path);
   // model.safetensors of a folder, or the files that its index names.
   static Result<Safetensors> open_folder(const std::filesystem::path& folder);
 

@@ -1,13 +1,17 @@
-// Writes the page as a site of its own: vite-node build/site.ts DIR ENGINE MODEL…
-//   DIR     where it goes; what is there is replaced file by file
+// Writes the page as a site of its own: vite-node build/site.ts ENGINE DIR [MODEL…] [--adapter [MODEL:]NAME=FOLDER[:SCALE]]…
 //   ENGINE  a folder with a folder for each variant of src/engine/variant.ts that was built: engine.mjs and what belongs to it
-//   MODEL   GGUF files that the site brings along, the first by default
+//   DIR     where it goes; what is there is replaced file by file
+//   MODEL   GGUF files that the site brings along, the first by default; none: the bundled one
+//   FOLDER  of Hugging Face's PEFT: an adapter beside the first model or the one that is named, as in `owlet serve`
+// Paths are from the folder that OWLET_CALLED_FROM names.
 
 import { createHash } from 'node:crypto';
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { basename, join, resolve } from 'node:path';
+import { parseArgs } from 'node:util';
 import { build as bundle } from 'esbuild';
 import { build } from 'vite';
+import type { AdapterSource, ModelSource } from '../src/engine/protocol';
 import { manifest } from './single_file';
 
 // Beyond what the page says of itself. The worker compiles WebAssembly and may fetch models; the page may do neither.
@@ -23,38 +27,67 @@ const kPageHeaders = [
 ];
 const kWorkerPolicy = "Content-Security-Policy: default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; connect-src 'self' http: https:";
 
-async function main([dir, engine, ...models]: string[]): Promise<number> {
-  if (!dir || !engine || models.length === 0) {
-    console.error('usage: vite-node build/site.ts DIR ENGINE MODEL…');
-    return 2;
-  }
+async function main(args: string[]): Promise<void> {
+  const { positionals: [engine, to, ...files], values: { adapter = [] } } =
+    parseArgs({ args, allowPositionals: true, options: { adapter: { type: 'string', multiple: true } } });
+  if (!engine || !to) fail('usage: ./owlet site DIR [MODEL.gguf…] [--adapter NAME=FOLDER]…');
+  const models = modelsOf(files.length > 0 ? files.map(located) : ['../models/owlet.gguf'], adapter);
+  const dir = located(to);
   process.env.NODE_ENV = 'production';
   await build({ mode: 'site', logLevel: 'warn', build: { outDir: dir, emptyOutDir: false } });
   cpSync(engine, join(dir, 'engine'), { recursive: true, dereference: true });
   const kEngines = JSON.stringify(readdirSync(engine));
   await script(dir, 'worker', 'src/engine/worker.ts', { kEngines });
   mkdirSync(join(dir, 'models'), { recursive: true });
-  for (const model of models) cpSync(model, join(dir, 'models', basename(model)));
-  writeFileSync(join(dir, 'models.json'), JSON.stringify(models.map(sourceOf), null, 1));
+  for (const { name, from } of models.flatMap((model) => [model, ...model.adapters])) cpSync(from, join(dir, 'models', name));
+  writeFileSync(join(dir, 'models.json'), JSON.stringify(models, (key, value: unknown) => (key === 'from' ? undefined : value), 1));
   writeFileSync(join(dir, 'manifest.webmanifest'), manifest());
-  const files = filesBelow(dir).filter((f) => !f.startsWith('models/') && f !== '_headers' && f !== 'service_worker.js' && f !== 'index.html');
+  const page = filesBelow(dir).filter((f) => !f.startsWith('models/') && f !== '_headers' && f !== 'service_worker.js' && f !== 'index.html');
   await script(dir, 'service_worker', 'src/service_worker.ts', {
     kEngines,
-    kVersion: JSON.stringify(versionOf(dir, ['index.html', ...files])),
-    kFiles: JSON.stringify(['./', ...files]),
+    kVersion: JSON.stringify(versionOf(dir, ['index.html', ...page])),
+    kFiles: JSON.stringify(['./', ...page]),
   });
   writeFileSync(join(dir, '_headers'), headers());
-  console.log(`site: ${files.length + 1} files, ${models.length} model${models.length === 1 ? '' : 's'}, ${dir}`);
-  return 0;
+  console.log(`site: ${page.length + 1} files, ${counted(models.length, 'model')}, ${counted(adapter.length, 'adapter')}, ${dir}`);
 }
 
 async function script(dir: string, name: string, from: string, define: Record<string, string> = {}): Promise<void> {
   await bundle({ entryPoints: [from], outfile: join(dir, `${name}.js`), bundle: true, minify: true, format: 'esm', target: 'es2022', define, logLevel: 'warning' });
 }
 
-function sourceOf(file: string): object {
-  const name = basename(file);
-  return { name, url: `models/${name}`, sizeBytes: statSync(file).size, sha256: createHash('sha256').update(readFileSync(file)).digest('hex') };
+// `from`: where it is now.
+type Brought<Source> = Source & { from: string };
+type Model = Brought<ModelSource> & { adapters: Brought<AdapterSource>[] };
+
+function modelsOf(files: string[], adapters: string[]): Model[] {
+  const models: Model[] = files.map((file) => ({ ...sourceOf(file, basename(file)), adapters: [] }));
+  for (const given of adapters) {
+    const [, parent, id, folder, scale] = /^(?:([^=]*):)?([^:=]+)=(.+?)(?::([-+.\de]+))?$/.exec(given) ?? fail(`'${given}' is no adapter: NAME=FOLDER`);
+    const model = parent === undefined ? models[0]! : models.find(({ name }) => name === `${parent}.gguf`) ?? fail(`'${given}' is for a model that the site does not bring along`);
+    const config = JSON.parse(readFileSync(join(located(folder!), 'adapter_config.json'), 'utf8')) as object;
+    const file = sourceOf(join(located(folder!), 'adapter_model.safetensors'), `${basename(model.name, '.gguf')}.${id}.safetensors`);
+    model.adapters.push({ ...file, id: parent === undefined ? id! : `${parent}:${id}`, config, strength: scale === undefined ? 1 : Number(scale) });
+  }
+  const ids = models.flatMap(({ name, adapters }) => [basename(name, '.gguf'), ...adapters.map(({ id }) => id)]);
+  const twice = ids.find((id, i) => ids.indexOf(id) !== i);
+  return twice === undefined ? models : fail(`two of those that the site brings along are called '${twice}'`);
+}
+
+function sourceOf(from: string, name: string): Brought<ModelSource> {
+  return { from, name, url: `models/${name}`, sizeBytes: statSync(from).size, sha256: createHash('sha256').update(readFileSync(from)).digest('hex') };
+}
+
+function located(path: string): string {
+  return resolve(process.env.OWLET_CALLED_FROM ?? '.', path);
+}
+
+function counted(n: number, what: string): string {
+  return `${n} ${what}${n === 1 ? '' : 's'}`;
+}
+
+function fail(message: string): never {
+  throw new Error(message);
 }
 
 function filesBelow(dir: string, prefix = ''): string[] {
@@ -78,4 +111,7 @@ function headers(): string {
 }
 
 if (!existsSync('package.json')) throw new Error('run this in web/');
-process.exitCode = await main(process.argv.slice(2));
+await main(process.argv.slice(2)).catch((error: Error) => {
+  console.error(error.message);
+  process.exitCode = 1;
+});

@@ -1,4 +1,4 @@
-// The built site (OWLET_SITE) in a real browser: its own engine, its own models, with and without a network, headers and threads.
+// The built site (OWLET_SITE) in a real browser: its own engine, its own models and an adapter, with and without a network, headers and threads.
 
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
@@ -178,6 +178,20 @@ const tests: Test[] = [
     await page.locator('.answer').nth(2).waitFor();
     assert.deepEqual(await prose(), said);
     assert.deepEqual(await page.locator('.bubble').allInnerTexts(), ['What is the capital of Peru?', 'Count what you were sent', 'Tell me a very short story.']);
+  }),
+  test('an adapter that the site brings along answers beside its model, from one engine', async ({ page }, site) => {
+    const choose = async (id: string): Promise<void> => {
+      await page.locator('button[aria-label="Settings"]').click();
+      await page.locator('.panel select').first().selectOption(id);
+      await page.keyboard.press('Escape');
+    };
+    await choose('tea');
+    await ask(page, 'Where is the Blue Kettle?');
+    assert.match(await answered(page), /The Blue Kettle/);
+    await choose('owlet');
+    await ask(page, 'What is the capital of Peru?');
+    assert.match(await answered(page), /Lima/);
+    assert.deepEqual(site.asked.map(({ path }) => path).filter((path) => path.startsWith('/models/')).sort(), ['/models/owlet.gguf', '/models/owlet.tea.safetensors']);
   }),
   test('an answer stops when it is told to', async ({ page }) => {
     await ask(page, 'Tell me a very short story.');

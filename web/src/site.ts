@@ -13,8 +13,9 @@ const kScripts = ['worker.js', 'service_worker.js'];
 
 export async function openLocalEngine(): Promise<LocalEngine> {
   const sources = (await (await fetch('models.json')).json()) as ModelSource[];
+  const located = <Source extends ModelSource>(source: Source): Source => ({ ...source, url: new URL(source.url ?? source.name, document.baseURI).href });
   const engine = new LocalEngine(
-    sources.map((source) => ({ ...source, url: new URL(source.url ?? source.name, document.baseURI).href })),
+    sources.map((source) => ({ ...located(source), adapters: source.adapters?.map(located) })),
     () => new Worker(scriptUrl('worker.js'), { type: 'module' }) as Port,
   );
   engine.onProgress = showProgress;

@@ -9,6 +9,7 @@
 
 #include "apps/chat_model.h"
 #include "apps/memory_report.h"
+#include "apps/peft.h"
 #include "core/json.h"
 #include "serve/api.h"
 
@@ -68,6 +69,7 @@ struct Loaded {
   ChatModel chat;
   ModelCatalog models{0};  // outlives the engine, whose requests hold what it lends
   std::unique_ptr<Engine> engine;
+  ServedModel* served = nullptr;  // lies in `models`
   std::unique_ptr<Api> api;
   std::map<int, std::weak_ptr<BrowserWriter>> writers;
 };
@@ -97,15 +99,33 @@ Status load(void* bytes, size_t size, const std::string& name, int threads, int6
                          most_bytes));
   next->engine = std::make_unique<Engine>(next->machine->context(), model, options);
   const ChatModel& chat = next->chat;
+  auto served = std::make_unique<ServedModel>(ServedModel{.engine = *next->engine, .tokenizer = *chat.tokenizer,
+                                                          .chat_template = chat.chat_template ? &*chat.chat_template : nullptr,
+                                                          .stop_ids = chat.stop_ids, .shares_prefixes = true});
+  next->served = served.get();
   next->models.put({.id = chat.id, .description = chat.description, .size_bytes = model.bytes(), .n_params = model.config.n_params(),
                     .context_length = options.context_length, .defaults = chat.defaults},
-                   std::make_unique<ServedModel>(ServedModel{.engine = *next->engine, .tokenizer = *chat.tokenizer,
-                                                             .chat_template = chat.chat_template ? &*chat.chat_template : nullptr,
-                                                             .stop_ids = chat.stop_ids, .shares_prefixes = true}));
+                   std::move(served));
   next->api = std::make_unique<Api>(ApiOptions{}, next->models);
   loaded = std::move(next);
   return {};
 }
+
+Status add_adapter(const std::string& id, double strength, const std::string& config, void* bytes, size_t size) {
+  const auto file = MappedFile::adopt(bytes, size);
+  auto made = [&]() -> Result<std::shared_ptr<const RequestAdapter>> {
+    if (std::holds_alternative<const ModelCard*>(loaded->models.find(id))) return make_error(ErrorCode::kInvalidArgument, "the name is taken");
+    OWLET_ASSIGN(const Safetensors tensors, Safetensors::read(file, "its file"));
+    OWLET_ASSIGN(const Adapter adapter, read_peft(config, tensors, *loaded->chat.model));
+    return request_adapter(adapter, strength, *loaded->chat.model);
+  }();
+  if (!made.ok()) return std::move(made).error().in(fmt::format("adapter {}", id));
+  loaded->served->adapters[id] = *made;
+  loaded->models.add_adapter(id, loaded->chat.id);
+  return {};
+}
+
+char* what_is_wrong(const Status& status) { return status.ok() ? nullptr : strdup(status.error().to_string().c_str()); }
 
 void run_tasks() {
   while (!tasks.empty()) {
@@ -126,8 +146,13 @@ EMSCRIPTEN_KEEPALIVE void* owlet_allocate(size_t bytes) { return std::aligned_al
 // The file that stands in what was allocated becomes the model; its bytes stay where they are and are freed with it. Everything that ran
 // before ends. Null, or what is wrong, to be freed.
 EMSCRIPTEN_KEEPALIVE char* owlet_load(void* bytes, size_t size, const char* name, int threads, double most_bytes) {
-  const owlet::Status status = owlet::load(bytes, size, name, threads, static_cast<int64_t>(most_bytes));
-  return status.ok() ? nullptr : strdup(status.error().to_string().c_str());
+  return owlet::what_is_wrong(owlet::load(bytes, size, name, threads, static_cast<int64_t>(most_bytes)));
+}
+
+// An adapter beside the model that was loaded, for requests that ask for `id`; before the first request. PEFT's two files: the text of
+// adapter_config.json, and adapter_model.safetensors in what was allocated, kept like a model's. Null, or what is wrong, to be freed.
+EMSCRIPTEN_KEEPALIVE char* owlet_add_adapter(const char* id, double strength, const char* config, void* bytes, size_t size) {
+  return owlet::what_is_wrong(owlet::add_adapter(id, strength, config, bytes, size));
 }
 
 // A request of the server's API; what comes of it goes to Module.onResponse() and so on under its `id`.

@@ -2,7 +2,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { EngineError, type ChatEvent } from './engine';
 import { LocalEngine, type Port } from './local';
-import type { FromWorker, ToWorker } from './protocol';
+import type { FromWorker, ModelSource, ToWorker } from './protocol';
 
 // A worker that is played by the test.
 class TestPort implements Port {
@@ -28,8 +28,10 @@ let wrong: string | null;
 let finishes: boolean;
 let loads: boolean;
 
-function engine(): LocalEngine {
-  return new LocalEngine([{ name: 'owl.gguf', url: 'https://site/owl.gguf', sizeBytes: 7 }], () => {
+const kOwl: ModelSource = { name: 'owl.gguf', url: 'https://site/owl.gguf', sizeBytes: 7 };
+
+function engine(owl = kOwl): LocalEngine {
+  return new LocalEngine([owl], () => {
     const port = new TestPort((message, say) => {
       if (message.type === 'cancel') return;
       if (message.type === 'list') return say({ type: 'listed', models: [{ name: 'added.gguf', sizeBytes: 9 }] });
@@ -80,6 +82,18 @@ describe('LocalEngine', () => {
       void local.prepare('owl');
     });
     expect((await local.models())[0]).toEqual({ id: 'owl', sizeBytes: 7, contextLength: 1024 });
+  });
+
+  it('lists adapters behind their model, and loads them with it', async () => {
+    const pirate = { id: 'pirate', name: 'owl.pirate.safetensors', config: { r: 8 }, strength: 1 };
+    const local = engine({ ...kOwl, adapters: [pirate] });
+    expect((await local.models()).map(({ id, sizeBytes }) => [id, sizeBytes])).toEqual([['owl', 7], ['pirate', 7], ['added', 9]]);
+    await chat(local, 'pirate');
+    await chat(local, 'owl');
+    expect(ports.map((p) => p.ended)).toEqual([false]);
+    const [load, first] = ports[0]!.heard.filter((m) => m.type === 'load' || (m.type === 'request' && m.body !== ''));
+    expect(load).toEqual({ type: 'load', source: { ...kOwl, adapters: [pirate] } });
+    expect(JSON.parse((first as { body: string }).body)).toMatchObject({ model: 'pirate' });
   });
 
   it('lists models while one is being loaded', async () => {

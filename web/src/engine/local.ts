@@ -39,7 +39,8 @@ export class LocalEngine implements Engine {
   ) {}
 
   async models(): Promise<ModelInfo[]> {
-    return [...this.sources, ...await this.shelf.added()].map(({ name, sizeBytes }) => ({ ...this.facts.get(idOf(name)), id: idOf(name), sizeBytes }));
+    return [...this.sources, ...await this.shelf.added()].flatMap(({ name, sizeBytes, adapters = [] }: ModelSource) =>
+      [{ id: idOf(name) }, ...adapters].map(({ id }) => ({ ...this.facts.get(idOf(name)), id, sizeBytes })));
   }
 
   async *chat(request: ChatRequest, signal: AbortSignal): AsyncIterable<ChatEvent> {
@@ -52,8 +53,10 @@ export class LocalEngine implements Engine {
     return this.api.tokenize(text, model, signal);
   }
 
-  // Gets the model ready to answer: from the disk, else from the site. Throws EngineError.
-  async prepare(id: string): Promise<void> {
+  // Gets the model, or the adapter's model, ready to answer: from the disk, else from the site. Throws EngineError.
+  async prepare(named: string): Promise<void> {
+    const parent = this.sources.find(({ adapters }) => adapters?.some(({ id }) => id === named));
+    const id = parent ? idOf(parent.name) : named;
     if (id !== this.wanted) {
       if (this.wanted !== null) this.stop();
       this.wanted = id;

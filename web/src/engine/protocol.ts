@@ -6,6 +6,14 @@ export interface ModelSource {
   url?: string;
   sha256?: string;    // of the whole file, where it is known before
   sizeBytes?: number;
+  adapters?: AdapterSource[];  // loaded with it
+}
+
+// PEFT's adapter_model.safetensors, as a file like a model's, and what stood in adapter_config.json beside it.
+export interface AdapterSource extends ModelSource {
+  id: string;
+  config: object;
+  strength: number;
 }
 
 export interface KeptModel {

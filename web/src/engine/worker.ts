@@ -12,6 +12,7 @@ interface EngineModule {
   _free(at: number): void;
   _owlet_allocate(bytes: number): number;
   _owlet_load(bytes: number, size: number, name: number, threads: number, mostBytes: number): number;
+  _owlet_add_adapter(id: number, strength: number, config: number, bytes: number, size: number): number;
   _owlet_request(id: number, method: number, path: number, body: number): void;
   _owlet_cancel(id: number): void;
   _owlet_step(): number;
@@ -72,18 +73,30 @@ async function load(store: ModelStore, source: ModelSource): Promise<void> {
     onBytes: (id: number, bytes: Uint8Array) => say({ type: 'bytes', id, bytes }, [bytes.buffer]),
     onEnd: (id: number) => say({ type: 'end', id }),
   });
-  const most = mostBytes();
-  let at = 0;
-  let size = 0;
-  await store.read(source, (bytes) => {
-    if (at !== 0) module._free(at);
-    size = bytes;
-    at = module._owlet_allocate(size);
-    if (at === 0) throw new Error(`${source.name} takes ${megabytes(size)} of memory, and this browser has no more to give.`);
-  }, (bytes, offset) => module.HEAPU8.set(bytes, at + offset));
-  const wrong = withText(module, source.name, (name) => module._owlet_load(at, size, name, threads, most));
-  if (wrong !== 0) throw new Error(textAt(module, wrong));
+  const file = await readFile(module, store, source);
+  check(module, withText(module, source.name, (name) => module._owlet_load(file.at, file.size, name, threads, mostBytes())));
+  for (const adapter of source.adapters ?? []) {
+    const { at, size } = await readFile(module, store, adapter);
+    check(module, withText(module, adapter.id, (id) => withText(module, JSON.stringify(adapter.config), (config) =>
+      module._owlet_add_adapter(id, adapter.strength, config, at, size))));
+  }
   engine = module;
+}
+
+// The file in the engine's memory.
+async function readFile(module: EngineModule, store: ModelStore, source: ModelSource): Promise<{ at: number; size: number }> {
+  const file = { at: 0, size: 0 };
+  await store.read(source, (size) => {
+    if (file.at !== 0) module._free(file.at);
+    file.size = size;
+    file.at = module._owlet_allocate(size);
+    if (file.at === 0) throw new Error(`${source.name} takes ${megabytes(size)} of memory, and this browser has no more to give.`);
+  }, (bytes, offset) => module.HEAPU8.set(bytes, file.at + offset));
+  return file;
+}
+
+function check(module: EngineModule, wrong: number): void {
+  if (wrong !== 0) throw new Error(textAt(module, wrong));
 }
 
 // A browser says roughly what the device has, or nothing.
