@@ -187,6 +187,7 @@ export function chatTests(browser: Browser, place: Place): Test[] {
       await other.getByText('Stopped').waitFor();
       await ask(other, 'What is the capital of Peru?');
       await page.locator('.prose').getByText('The capital of Peru is Lima.').waitFor();
+      await answered(page);  // its end as well as its words
       await other.close();
       await page.reload();
       await answered(page);
