@@ -64,16 +64,17 @@ class PageReader {
  public:
   static constexpr bool kInBlocks = kNumbersOf<T> > 1;
 
-  // Of a sequence of `last` keys those from `begin` on.
-  PageReader(const KvPages& pages, const int32_t* table, int64_t begin, int64_t from, int64_t n, int64_t kv_head, int64_t last)
+  // Of a sequence of `last` keys those from `begin` on, of one head. What is read next is `next_head` of the same keys, or where it is one that
+  // comes no later, of the keys behind them.
+  PageReader(const KvPages& pages, const int32_t* table, int64_t begin, int64_t from, int64_t n, int64_t kv_head, int64_t next_head, int64_t last)
       : from_(from), n_(n), e_(pages.v.shape.last()), row_(e_ / kNumbersOf<T>) {
-    const auto place = [&](int64_t page) { return (table[page] * pages.v.shape[1] + kv_head) * row_ * kKvPageLen; };
+    const auto place = [&](int64_t page, int64_t head) { return (table[page] * pages.v.shape[1] + head) * row_ * kKvPageLen; };
     for (int64_t i = 0; i < kBlockPages; ++i) {
-      const int64_t page = begin / kKvPageLen + std::clamp(i, from / kKvPageLen, (n - 1) / kKvPageLen), at = place(page);
+      const int64_t page = begin / kKvPageLen + std::clamp(i, from / kKvPageLen, (n - 1) / kKvPageLen), at = place(page, kv_head);
       k_[i] = pages.k.as<const T>() + at;
       v_[i] = pages.v.as<const T>() + at;
-      const int64_t next = begin / kKvPageLen + kBlockPages + i;
-      ahead_[i] = next * kKvPageLen < last ? (place(next) - at) * static_cast<int64_t>(sizeof(T)) : 0;
+      const int64_t next = next_head > kv_head ? page : begin / kKvPageLen + kBlockPages + i;
+      ahead_[i] = next * kKvPageLen < last ? (place(next, next_head) - at) * static_cast<int64_t>(sizeof(T)) : 0;
     }
   }
 

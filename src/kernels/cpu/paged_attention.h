@@ -46,18 +46,22 @@ class PagedAttention {
   static constexpr int64_t kFewQueries = 8;    // that widen keys and values as they go
   static constexpr int64_t kKeys = kBlockKeys;
   static constexpr int64_t kSegment = 16 * kKeys;
+  static constexpr int64_t kItems = 4;         // of each thread, for them to end together
   static constexpr int64_t kAlign = 16;        // floats between the threads' rooms
 
-  // Some rows of a sequence and one key head.
+  // Some rows of a sequence and some key heads: one where the rows fill a room, else neighbours, since what a page holds of these lies side
+  // by side. Queries of a key head stand together.
   struct Item {
     int64_t row;
     int64_t rows;
     int64_t position;  // of the first row
     const int32_t* pages;
-    int64_t kv_head;
+    int64_t kv_head;   // the first of …
+    int64_t heads;     // … so many
     int64_t length;    // of the sequence, whose first row …
     int64_t sequence;  // … this is
     int64_t last() const { return position + rows; }  // keys that the last row sees
+    int64_t queries(const AttentionShape& s) const { return heads * rows * (s.n_heads / s.n_kv_heads); }
   };
   // A segment of an item whose segments are computed apart.
   struct Part {
@@ -115,11 +119,11 @@ class PagedAttention {
   void run(TensorView out, TensorView q, const KvPages& pages, std::span<const SequenceRows> sequences, const AttentionShape& s) {
     const int64_t group = s.n_heads / s.n_kv_heads, width = round_up<S>(s.head_dim);
     const int64_t rows_together = std::max<int64_t>(1, kQueries / group), queries = rows_together * group;
-    const std::vector<Item> items = items_of(sequences, s, rows_together);
+    const int threads = threads_for(pool_, products_of(sequences, s));
+    const std::vector<Item> items = items_of(sequences, s, rows_together, threads);
     const auto n = static_cast<int64_t>(items.size());
-    const int threads = threads_for(pool_, products_of(items, s));
     std::vector<Part> parts;
-    if (threads > 1 && n < 4 * threads) parts = parts_of(items, s);
+    if (threads > 1 && n < kItems * threads) parts = parts_of(items, s);
     float* rooms = rooms_.get<float>(Room::floats(queries, width) * threads);
     const auto each = [&](int64_t n_items, const auto& body) {
       parts_.run(pool_, threads, n_items, [&](int thread, int64_t i) { body(Room(rooms + thread * Room::floats(queries, width), queries, width), i); });
@@ -128,10 +132,10 @@ class PagedAttention {
       return each(n, [&](const Room& room, int64_t i) {
         const Item& item = items[static_cast<size_t>(i)];
         load_queries<T>(room, q, item, s);
-        room.whole.clear(item.rows * group, width);
+        room.whole.clear(item.queries(s), width);
         for (int64_t segment = s.first_key(item.position) / kSegment; segment * kSegment < item.last(); ++segment) {
           attend<T>(room, room.part, pages, item, segment, s);
-          add(room, room.whole, room.part, item.rows * group);
+          add(room, room.whole, room.part, item.queries(s));
         }
         finish(room, out, item, s);
       });
@@ -146,22 +150,25 @@ class PagedAttention {
     });
     each(n, [&](const Room& room, int64_t i) {
       const Item& item = items[static_cast<size_t>(i)];
-      room.whole.clear(item.rows * group, width);
+      room.whole.clear(item.queries(s), width);
       for (int64_t p = 0; p < std::ssize(parts); ++p) {
-        if (parts[static_cast<size_t>(p)].item == i) add(room, room.whole, Sums(states + p * floats, queries, width), item.rows * group);
+        if (parts[static_cast<size_t>(p)].item == i) add(room, room.whole, Sums(states + p * floats, queries, width), item.queries(s));
       }
       finish(room, out, item, s);
     });
   }
 
-  // Longest sequences first. Of one, key heads outside rows: what one thread reads next is what another has just read.
-  static std::vector<Item> items_of(std::span<const SequenceRows> sequences, const AttentionShape& s, int64_t rows_together) {
+  // Longest sequences first. Of one, key heads outside rows: what one thread reads next is what another has just read. As many key heads
+  // together as a room has queries for, unless that left threads without work.
+  static std::vector<Item> items_of(std::span<const SequenceRows> sequences, const AttentionShape& s, int64_t rows_together, int threads) {
+    const int64_t most = std::max<int64_t>(1, s.n_kv_heads * std::ssize(sequences) / (kItems * threads));
     std::vector<Item> items;
     for (const SequenceRows& x : sequences) {
-      for (int64_t head = 0; head < s.n_kv_heads; ++head) {
+      const int64_t length = x.row_end - x.row_begin, together = std::clamp<int64_t>(rows_together / std::max<int64_t>(length, 1), 1, most);
+      for (int64_t head = 0; head < s.n_kv_heads; head += together) {
         for (int64_t row = x.row_begin; row < x.row_end; row += rows_together) {
-          const int64_t rows = std::min(rows_together, x.row_end - row), length = x.first_position + x.row_end - x.row_begin;
-          items.push_back({row, rows, x.first_position + row - x.row_begin, x.pages.data(), head, length, x.row_begin});
+          items.push_back({row, std::min(rows_together, x.row_end - row), x.first_position + row - x.row_begin, x.pages.data(), head,
+                           std::min(together, s.n_kv_heads - head), x.first_position + length, x.row_begin});
         }
       }
     }
@@ -173,10 +180,13 @@ class PagedAttention {
     return items;
   }
 
-  static int64_t products_of(const std::vector<Item>& items, const AttentionShape& s) {
+  // Of scores and of values each.
+  static int64_t products_of(std::span<const SequenceRows> sequences, const AttentionShape& s) {
     int64_t scores = 0;
-    for (const Item& item : items) scores += item.rows * (item.last() - s.first_key(item.position));
-    return scores * s.n_heads / s.n_kv_heads * s.head_dim;
+    for (const SequenceRows& x : sequences) {
+      scores += (x.row_end - x.row_begin) * (x.first_position + x.row_end - x.row_begin - s.first_key(x.first_position));
+    }
+    return scores * s.n_heads * s.head_dim;
   }
 
   static std::vector<Part> parts_of(const std::vector<Item>& items, const AttentionShape& s) {
@@ -189,62 +199,76 @@ class PagedAttention {
     return parts;
   }
 
-  // Where query i of an item lies among the rows' heads.
-  static int64_t query_at(const Item& item, int64_t i, const AttentionShape& s) {
+  // body(i, at) for each query of an item and where it lies among the rows' heads.
+  template <class Body>
+  static void for_each_query(const Item& item, const AttentionShape& s, const Body& body) {
     const int64_t group = s.n_heads / s.n_kv_heads;
-    return ((item.row + i / group) * s.n_heads + item.kv_head * group + i % group) * s.head_dim;
+    int64_t i = 0;
+    for (int64_t head = item.kv_head; head < item.kv_head + item.heads; ++head) {
+      for (int64_t row = item.row; row < item.row + item.rows; ++row) {
+        for (int64_t g = 0; g < group; ++g, ++i) body(i, (row * s.n_heads + head * group + g) * s.head_dim);
+      }
+    }
   }
   template <class T>
   static void load_queries(const Room& room, TensorView q, const Item& item, const AttentionShape& s) {
     constexpr bool kInBlocks = PageReader<S, T>::kInBlocks;
-    const int64_t e = s.head_dim, queries = item.rows * (s.n_heads / s.n_kv_heads);
+    const int64_t e = s.head_dim;
     const F scale = S::set1(kInBlocks ? 1.0f : static_cast<float>(s.scale));
-    for (int64_t i = 0; i < queries; ++i) {
-      const float* from = q.f32() + query_at(item, i, s);
+    for_each_query(item, s, [&](int64_t i, int64_t at) {
+      const float* from = q.f32() + at;
       for (int64_t j = 0; j < e; j += S::kLanes) S::store(room.q + i * room.width + j, S::mul(load_up_to<S>(from + j, e - j), scale));
-    }
-    if constexpr (kInBlocks) quantize_activations<S>(room.q, room.codes, 1, queries * e / kBlock, CodeKind::kSigned, S::kSignedOffset);
+    });
+    if constexpr (kInBlocks) quantize_activations<S>(room.q, room.codes, 1, item.queries(s) * e / kBlock, CodeKind::kSigned, S::kSignedOffset);
   }
   static void finish(const Room& room, TensorView out, const Item& item, const AttentionShape& s) {
-    for (int64_t i = 0; i < item.rows * (s.n_heads / s.n_kv_heads); ++i) {
-      float* to = out.f32() + query_at(item, i, s);
+    for_each_query(item, s, [&](int64_t i, int64_t at) {
+      float* to = out.f32() + at;
       const float* from = room.whole.out + i * room.width;
       const F factor = S::set1(1.0f / room.whole.sum[i]);
       over_vectors<S>(s.head_dim, [&](auto load, auto store) { store(to, S::mul(load(from), factor)); });
-    }
+    });
   }
 
-  // One segment's sums.
+  // One segment's sums, block by block of all heads.
   template <class T>
   static void attend(const Room& room, const Sums& sums, const KvPages& pages, const Item& item, int64_t segment, const AttentionShape& s) {
-    const int64_t group = s.n_heads / s.n_kv_heads, width = room.width, e = s.head_dim;
-    sums.clear(item.rows * group, width);
+    sums.clear(item.queries(s), room.width);
     const int64_t first = s.first_key(item.position), end = std::min(item.last(), (segment + 1) * kSegment);
     for (int64_t begin = std::max(first / kKeys, segment * kSegment / kKeys) * kKeys; begin < end; begin += kKeys) {
       const int64_t from = std::max(first - begin, int64_t{0}), keys = std::min(kKeys, end - begin);
-      // Rows before the block see nothing of it.
-      const int64_t passed = std::clamp<int64_t>(begin - item.position, 0, item.rows), skip = passed * group;
-      const int64_t queries = (item.rows - passed) * group;
-      const Sums mine = sums.from(skip, width);
-      const float* q = room.q + skip * width;
-      const bool few = queries <= kFewQueries;
-      const PageReader<S, T> block(pages, item.pages, begin, from, keys, item.kv_head, item.last());
-      if (few || PageReader<S, T>::kInBlocks) {
-        block.scores(room.p, {q, width, room.codes + skip * e / kBlock, static_cast<float>(s.scale)}, queries);
-      } else {
-        block.widen_keys(room.k);
-        small_product<S, Start::kZero>(room.p, kKeys, queries, round_up<S>(keys), e, {q, width, 1}, room.k, kKeys);
+      for (int64_t head = 0; head < item.heads; ++head) {
+        const int64_t next = head + 1 < item.heads ? head + 1 : 0;
+        const PageReader<S, T> block(pages, item.pages, begin, from, keys, item.kv_head + head, item.kv_head + next, item.last());
+        attend_block(room, sums, block, item, head, begin, from, keys, s);
       }
-      if (s.soft_cap > 0) {
-        for (int64_t i = 0; i < queries; ++i) cap_scores<S>(room.p + i * kKeys, round_up<S>(keys), static_cast<float>(s.soft_cap));
-      }
-      weigh(room, mine, item.position + passed, begin, keys, queries, s);
-      if (few) {
-        block.add_values(mine.out, width, room.p, queries);
-      } else {
-        block.widen_values(room.v, width);
-        small_product<S, Start::kSum>(mine.out, width, queries, width, keys - from, {room.p + from, kKeys, 1}, room.v + from * width, width);
-      }
+    }
+  }
+  template <class T>
+  static void attend_block(const Room& room, const Sums& sums, const PageReader<S, T>& block, const Item& item, int64_t head, int64_t begin,
+                           int64_t from, int64_t keys, const AttentionShape& s) {
+    const int64_t group = s.n_heads / s.n_kv_heads, width = room.width, e = s.head_dim;
+    // Rows before the block see nothing of it.
+    const int64_t passed = std::clamp<int64_t>(begin - item.position, 0, item.rows), skip = (head * item.rows + passed) * group;
+    const int64_t queries = (item.rows - passed) * group;
+    const Sums mine = sums.from(skip, width);
+    const float* q = room.q + skip * width;
+    const bool few = queries <= kFewQueries;
+    if (few || PageReader<S, T>::kInBlocks) {
+      block.scores(room.p, {q, width, room.codes + skip * e / kBlock, static_cast<float>(s.scale)}, queries);
+    } else {
+      block.widen_keys(room.k);
+      small_product<S, Start::kZero>(room.p, kKeys, queries, round_up<S>(keys), e, {q, width, 1}, room.k, kKeys);
+    }
+    if (s.soft_cap > 0) {
+      for (int64_t i = 0; i < queries; ++i) cap_scores<S>(room.p + i * kKeys, round_up<S>(keys), static_cast<float>(s.soft_cap));
+    }
+    weigh(room, mine, item.position + passed, begin, keys, queries, s);
+    if (few) {
+      block.add_values(mine.out, width, room.p, queries);
+    } else {
+      block.widen_values(room.v, width);
+      small_product<S, Start::kSum>(mine.out, width, queries, width, keys - from, {room.p + from, kKeys, 1}, room.v + from * width, width);
     }
   }
 
