@@ -199,7 +199,7 @@ async function openings(count: number): Promise<void> {
     for (const traced of [false, true]) {
       const page = await visit(async (opened) => {
         await opened.addInitScript(askAtOnce);
-        if (traced) await context.browser()!.startTracing(opened, { categories: ['toplevel', 'disabled-by-default-devtools.timeline'] });
+        if (traced) await context.browser()!.startTracing(opened, { categories: ['toplevel', 'devtools.timeline', 'disabled-by-default-devtools.timeline'] });
       });
       await answered(page);
       const noted = await page.evaluate(() => (window as unknown as { noted: { offered: number; firstToken: number } }).noted);
