@@ -97,13 +97,21 @@ AttentionShape BlockInput::attention() const {
 
 void block_forward(const Context& c, const BlockInput& in, const LayerWeights& w, const BlockActivations& a,
                    const Attend& attend) {
-  const ModelConfig& config = in.config;
-  if (w.attn_norm_D) c.ops.rms_norm(a.attn_in_ND, a.attn_rstd_N, a.x_ND, w.attn_norm_D, config.rms_eps);
+  block_until_attention(c, in, w, a);
+  attend(a);
+  block_after_attention(c, in, w, a);
+}
+
+void block_until_attention(const Context& c, const BlockInput& in, const LayerWeights& w, const BlockActivations& a) {
+  if (w.attn_norm_D) c.ops.rms_norm(a.attn_in_ND, a.attn_rstd_N, a.x_ND, w.attn_norm_D, in.config.rms_eps);
   const TensorView attn_in = w.attn_norm_D ? a.attn_in_ND : a.x_ND;
   linears_forward(c, {{w.q, a.q_raw_NHE}, {w.k, a.k_raw_NKE}, {w.v, a.v_NKE}}, attn_in);
   rotate_head(c, in, w.q_norm, a.q_raw_NHE, a.q_rstd_NH, a.q_NHE);
   rotate_head(c, in, w.k_norm, a.k_raw_NKE, a.k_rstd_NK, a.k_NKE);
-  attend(a);
+}
+
+void block_after_attention(const Context& c, const BlockInput& in, const LayerWeights& w, const BlockActivations& a) {
+  const ModelConfig& config = in.config;
   add_branch(c, in, Branch::kAttention, a.mid_ND, a.x_ND, a.attn_NHE, w.o, w.attn_out_norm_D, a.attn_out_ND, a.attn_out_rstd_N, a.normed_ND);
 
   if (w.ffn_norm_D) c.ops.rms_norm(a.ffn_in_ND, a.ffn_rstd_N, a.mid_ND, w.ffn_norm_D, config.rms_eps);

@@ -53,6 +53,9 @@ using Attend = std::function<void(const BlockActivations&)>;
 
 void block_forward(const Context& context, const BlockInput& input, const LayerWeights& weights, const BlockActivations& a,
                    const Attend& attend);
+// The same in two parts, for who goes on with fewer rows once the keys are there: up to q, k and v, and from what attention read on.
+void block_until_attention(const Context& context, const BlockInput& input, const LayerWeights& weights, const BlockActivations& a);
+void block_after_attention(const Context& context, const BlockInput& input, const LayerWeights& weights, const BlockActivations& a);
 
 // Scratch of the backward pass, shared by all blocks. Gradients that are not alive together share memory.
 struct BlockScratch {

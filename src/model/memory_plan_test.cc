@@ -25,7 +25,7 @@ TEST(MemoryPlan, IsWhatIsAllocated) {
   EXPECT_EQ(plan.weights, 4 * c.n_params());
   EXPECT_EQ(plan.kv, KvCache(c, 3 * 4, DType::kF16).bytes());
   EXPECT_EQ(plan.kv_per_token, 3 * 2 * 2 * 64 * 2);
-  EXPECT_EQ(plan.activations, 7 * 4 * (64 + 3 * 256 + 2 * 256 + 2 * 128 + 2 * 512 + 1024));
+  EXPECT_EQ(plan.activations, 7 * 4 * (64 + 2 * 256 + 2 * 256 + 2 * 128 + 2 * 512 + 1024));
   EXPECT_EQ(plan_memory(model, {.context = 100, .sequences = 3, .rows = 7, .kv_tokens = 130}).kv, KvCache(c, 5, DType::kF16).bytes());
   const RunSize in_blocks{.context = 100, .sequences = 3, .rows = 7, .kv_dtype = DType::kQ8_0};
   EXPECT_EQ(plan_memory(model, in_blocks).kv, KvCache(c, 3 * 4, DType::kQ8_0).bytes());

@@ -99,7 +99,7 @@ struct RaggedBatch {
   std::vector<int32_t> tokens_N;
   std::vector<int32_t> positions_N;
   std::vector<SequenceRows> sequences;
-  std::vector<int32_t> output_rows;  // rows whose logits are wanted
+  std::vector<int32_t> output_rows;  // rows whose logits are wanted, ascending
   // Tokens that each sequence may come to, for rotations that depend on it; empty: as many as it has.
   std::vector<int64_t> reach = {};
   // Of each sequence, the adapter that it is computed with, null: none; empty: nobody has one. Neighbours with the same are computed

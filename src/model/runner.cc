@@ -49,7 +49,7 @@ struct Runner::Activations {
   Activations(const ModelConfig& c, int64_t rows, DType t)
       : angles(c, rows, t), x(t, {rows, c.dim}), normed(t, {rows, c.dim}), q(t, {rows, c.q_dim()}), k(t, {rows, c.kv_dim()}),
         v(t, {rows, c.kv_dim()}), attn(t, {rows, c.q_dim()}), gate(t, {rows, c.ffn_dim}), up(t, {rows, c.ffn_dim}),
-        last(t, {rows, c.dim}), logits(t, {rows, c.vocab_size}) {}
+        logits(t, {rows, c.vocab_size}) {}
 
   BlockActivations rows(int64_t n) const {
     const auto head = [n](const Tensor& t) { return t.view().row_range(0, n); };
@@ -72,7 +72,7 @@ struct Runner::Activations {
   }
 
   RotaryAngles angles;
-  Tensor x, normed, q, k, v, attn, gate, up, last, logits;
+  Tensor x, normed, q, k, v, attn, gate, up, logits;
 };
 
 Runner::Runner(Context context, const Model& model, int64_t max_rows)
@@ -84,7 +84,7 @@ Runner::~Runner() = default;
 int64_t Runner::bytes(const ModelConfig& c, int64_t rows, DType t) {
   const int64_t n_tables = c.rope.local_theta > 0 ? 2 : 1;
   int64_t row = n_tables * row_bytes(t, c.rotary_dim());
-  for (const int64_t n : {c.dim, c.dim, c.q_dim(), c.kv_dim(), c.kv_dim(), c.q_dim(), c.ffn_dim, c.ffn_dim, c.dim, c.vocab_size}) {
+  for (const int64_t n : {c.dim, c.dim, c.q_dim(), c.kv_dim(), c.kv_dim(), c.q_dim(), c.ffn_dim, c.ffn_dim, c.vocab_size}) {
     row += row_bytes(t, n);
   }
   return rows * row;
@@ -107,36 +107,78 @@ std::vector<AdaptedRows> adapted_rows(const RaggedBatch& batch) {
   return adapted;
 }
 
+// The rows whose logits are wanted as a batch of their own: its sequences and their adapters. Neighbours stay together.
+RaggedBatch outputs_of(const RaggedBatch& batch) {
+  RaggedBatch out;
+  size_t sequence = 0;
+  int32_t before = -1;
+  for (const int32_t row : batch.output_rows) {
+    OWLET_CHECK(row > before && row < std::ssize(batch.tokens_N), "[runner] output row {} behind {}", row, before);
+    const size_t last = sequence;
+    while (batch.sequences[sequence].row_end <= row) ++sequence;
+    const SequenceRows& x = batch.sequences[sequence];
+    const int64_t i = out.sequences.empty() ? 0 : out.sequences.back().row_end;
+    if (i > 0 && sequence == last && row == before + 1) {
+      ++out.sequences.back().row_end;
+    } else {
+      out.sequences.push_back({i, i + 1, x.first_position + row - x.row_begin, x.pages});
+      if (!batch.adapters.empty()) out.adapters.push_back(batch.adapters[sequence]);
+    }
+    before = row;
+  }
+  return out;
+}
+
+// Moves these rows, ascending, to the front.
+void keep_rows(TensorView x, std::span<const int32_t> rows) {
+  const int64_t bytes = row_bytes(x.dtype, x.shape.last());
+  for (size_t i = 0; i < rows.size(); ++i) {
+    std::byte* first = x.as<std::byte>();
+    std::memmove(first + static_cast<int64_t>(i) * bytes, first + rows[i] * bytes, static_cast<size_t>(bytes));
+  }
+}
+
 }  // namespace
 
 TensorView Runner::forward(const RaggedBatch& batch, const KvCache& cache) {
   const int64_t n = static_cast<int64_t>(batch.tokens_N.size());
   const int64_t n_out = static_cast<int64_t>(batch.output_rows.size());
-  OWLET_CHECK(n > 0 && n <= max_rows_ && n_out <= max_rows_, "[runner] {} rows, {} outputs, room for {}", n, n_out, max_rows_);
-  const BlockActivations a = activations_->rows(n);
+  OWLET_CHECK(n > 0 && n <= max_rows_, "[runner] {} rows, room for {}", n, max_rows_);
+  BlockActivations a = activations_->rows(n);
+  const BlockActivations kept = activations_->rows(n_out);
   Ops& ops = context_.ops;
 
-  const std::vector<AdaptedRows> adapted = adapted_rows(batch);
+  std::vector<AdaptedRows> adapted = adapted_rows(batch);
   Context context = context_;
   context.adapted = adapted;
+  std::span<const SequenceRows> sequences = batch.sequences;
+  const RaggedBatch outputs = outputs_of(batch);
   activations_->set_angles(batch);
   embed(context, model_, a.x_ND, batch.tokens_N);
-  for (int64_t i = 0; i < model_.config.n_layers; ++i) {
+  // Of the other rows nobody wants more than their keys and values; an observer wants all of them in every layer.
+  const int64_t n_layers = model_.config.n_layers, narrow_at = context.observer ? n_layers : n_layers - 1;
+  for (int64_t i = 0; i < n_layers; ++i) {
     const BlockInput input{model_.config, i, activations_->angles};
-    block_forward(context, input, model_.weights.layers[static_cast<size_t>(i)], a, [&](const BlockActivations& b) {
-      const KvPages pages = cache.layer(i);
-      ops.kv_store(pages, b.k_NKE, b.v_NKE, batch.sequences);
-      ops.attention_paged(b.attn_NHE, b.q_NHE, pages, batch.sequences, input.attention());
-    });
+    const LayerWeights& weights = model_.weights.layers[static_cast<size_t>(i)];
+    const KvPages pages = cache.layer(i);
+    block_until_attention(context, input, weights, a);
+    ops.kv_store(pages, a.k_NKE, a.v_NKE, batch.sequences);
+    if (i == narrow_at) {
+      if (n_out == 0) break;
+      keep_rows(a.q_NHE, batch.output_rows);
+      keep_rows(a.x_ND, batch.output_rows);
+      a = kept;
+      sequences = outputs.sequences;
+      context.adapted = adapted = adapted_rows(outputs);
+    }
+    ops.attention_paged(a.attn_NHE, a.q_NHE, pages, sequences, input.attention());
+    block_after_attention(context, input, weights, a);
   }
-  // Only the rows that are asked for pay for the output layer.
-  const TensorView last = activations_->last.view().row_range(0, n_out);
-  const TensorView normed = activations_->normed.view().row_range(0, n_out);
   const TensorView logits = activations_->logits.view().row_range(0, n_out);
   if (n_out == 0) return logits;
-  ops.embedding(last, a.x_ND, batch.output_rows);
-  ops.rms_norm(normed, {}, last, model_.weights.final_norm_D, model_.config.rms_eps);
-  output_logits(context, model_, logits, normed);
+  if (context.observer) keep_rows(a.x_ND, batch.output_rows);
+  ops.rms_norm(kept.normed_ND, {}, kept.x_ND, model_.weights.final_norm_D, model_.config.rms_eps);
+  output_logits(context, model_, logits, kept.normed_ND);
   return logits;
 }
 

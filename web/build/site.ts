@@ -61,13 +61,17 @@ type Brought<Source> = Source & { from: string };
 type Model = Brought<ModelSource> & { adapters: Brought<AdapterSource>[] };
 
 function modelsOf(files: string[], adapters: string[]): Model[] {
-  const models: Model[] = files.map((file) => ({ ...sourceOf(file, basename(file)), adapters: [] }));
+  const models: Model[] = files.map((file) => {
+    const name = basename(file);
+    return name.endsWith('.gguf') ? { ...sourceOf(file, name), adapters: [] } : fail(`${file} is no GGUF file by its name`);
+  });
   for (const given of adapters) {
-    const [, parent, id, folder, scale] = /^(?:([^=]*):)?([^:=]+)=(.+?)(?::([-+.\de]+))?$/.exec(given) ?? fail(`'${given}' is no adapter: NAME=FOLDER`);
+    const [, parent, id, folder, scale = '1'] = /^(?:([^=]*):)?([^:=/]+)=(.+?)(?::([-+.\de]+))?$/.exec(given) ?? fail(`'${given}' is no adapter: NAME=FOLDER or NAME=FOLDER:SCALE`);
     const model = parent === undefined ? models[0]! : models.find(({ name }) => name === `${parent}.gguf`) ?? fail(`'${given}' is for a model that the site does not bring along`);
+    const strength = Number.isFinite(Number(scale)) ? Number(scale) : fail(`'${given}': ${scale} is no number`);
     const config = JSON.parse(readFileSync(join(located(folder!), 'adapter_config.json'), 'utf8')) as object;
     const file = sourceOf(join(located(folder!), 'adapter_model.safetensors'), `${basename(model.name, '.gguf')}.${id}.safetensors`);
-    model.adapters.push({ ...file, id: parent === undefined ? id! : `${parent}:${id}`, config, strength: scale === undefined ? 1 : Number(scale) });
+    model.adapters.push({ ...file, id: parent === undefined ? id! : `${parent}:${id}`, config, strength });
   }
   const ids = models.flatMap(({ name, adapters }) => [basename(name, '.gguf'), ...adapters.map(({ id }) => id)]);
   const twice = ids.find((id, i) => ids.indexOf(id) !== i);
@@ -75,7 +79,7 @@ function modelsOf(files: string[], adapters: string[]): Model[] {
 }
 
 function sourceOf(from: string, name: string): Brought<ModelSource> {
-  return { from, name, url: `models/${name}`, sizeBytes: statSync(from).size, sha256: createHash('sha256').update(readFileSync(from)).digest('hex') };
+  return { from, name, url: `models/${encodeURIComponent(name)}`, sizeBytes: statSync(from).size, sha256: createHash('sha256').update(readFileSync(from)).digest('hex') };
 }
 
 function located(path: string): string {
