@@ -57,6 +57,7 @@ export async function showChats(page: Page): Promise<void> {
   await page.evaluate(frames, 2);
   if (await page.locator('.sidebar').count() === 0) await page.keyboard.press('Control+b');
   await page.locator('.sidebar').waitFor();
+  await page.evaluate(frames, 2);  // a long list draws its rows once it knows its room
 }
 
 export async function openChat(page: Page, title: string | RegExp): Promise<void> {
