@@ -4,7 +4,7 @@
 import { launch, ready, visit } from './browser';
 import { kMostOpened } from '../src/chat/store';
 import { MockServer } from './mock-server';
-import { frames } from './scene';
+import { frames, longAnswer } from './scene';
 
 const kTokens = 720_000;
 const kChats = 90;
@@ -12,7 +12,7 @@ const kAnswers = 2;       // of each chat
 const kEvery = 6;         // chats between two looks at the memory
 const kMayGrow = 1.1;     // of what it was when the page first held as many chats as it ever does
 
-const server = await MockServer.start({ answers: Array.from({ length: kAnswers }, (_, i) => answerOf(kTokens / kChats / kAnswers, i)), pace: 16, burst: 64, context: 1e9 });
+const server = await MockServer.start({ answers: Array.from({ length: kAnswers }, (_, i) => longAnswer(kTokens / kChats / kAnswers, i)), pace: 16, burst: 64, context: 1e9 });
 const browser = await launch();
 const { page, complaints, close } = await visit(browser, [server.url]);
 const session = await page.context().newCDPSession(page);
@@ -53,12 +53,4 @@ async function measure(): Promise<number> {
   const heap = of('JSHeapUsedSize') / 1e6;
   console.log(`${streamed} tokens: heap ${heap.toFixed(1)} MB, ${of('Nodes')} nodes, ${of('JSEventListeners')} listeners`);
   return heap;
-}
-
-// Prose, a table, code and a formula, again and again.
-function answerOf(tokens: number, index: number): string {
-  const piece = `\n\n## Part ${index}\n\nAn owl turns its head, listens, and waits; it *hears* a mouse under the snow, **far** away.\n\n| a | b |\n|---|--:|\n| one | 1 |\n| two | 2 |\n\n` +
-    '```python\ndef add(a, b):\n    return a + b\n```\n\nIts area is $A = \\pi r^2$ and `code`.';
-  const words = piece.match(/\s*\S{1,6}/g)!;
-  return Array.from({ length: tokens }, (_, i) => words[i % words.length]).join('');
 }

@@ -5,7 +5,7 @@ import type { Browser } from 'playwright-core';
 import { answered, ask, ready } from './browser';
 import type { Test } from './harness';
 import { kModel } from './mock-server';
-import { chatMenu, clipboard, dropFile, footMenu, frames, giveFile, openChat, saved, showChats, testsOf, titles, until, type Place } from './scene';
+import { chatMenu, clipboard, dropFile, footMenu, frames, giveFile, longChat, openChat, saved, showChats, testsOf, titles, until, type Place } from './scene';
 
 export function chatTests(browser: Browser, place: Place): Test[] {
   const test = testsOf(browser, place);
@@ -283,14 +283,6 @@ const kExports = {
     c: { id: 'c', parentId: 'a', role: 'assistant', content: 'Lima', timestamp: 3 },
   } } } }],
 };
-
-function longChat(count: number): string {
-  const messages = Array.from({ length: count }, (_, i) => ({
-    id: `m${i}`, chatId: 'c', parent: i === 0 ? 'root' : `m${i - 1}`, role: i % 2 === 0 ? 'user' : 'assistant', createdAt: i + 1,
-    content: i % 2 === 0 ? `Question ${i / 2}` : `Answer ${(i - 1) / 2}\n\n${'Some words to fill the page. '.repeat(1 + (i * 7) % 40)}`,
-  }));
-  return JSON.stringify({ format: 'owlet-chats', version: 1, chats: [{ id: 'c', title: 'Long', updatedAt: 1, chosen: {} }], messages });
-}
 
 // In the page: whether a pinned chat is in its storage already, and a reload finds it.
 function keepsPinned(): Promise<boolean> {

@@ -126,3 +126,20 @@ export async function until(condition: () => boolean | Promise<boolean>, tries =
   for (let i = 0; i < tries && !(await condition()); i++) await new Promise((resolve) => setTimeout(resolve, 25));
   assert.ok(await condition());
 }
+
+// A chat that the page can read from a file.
+export function longChat(count: number): string {
+  const messages = Array.from({ length: count }, (_, i) => ({
+    id: `m${i}`, chatId: 'c', parent: i === 0 ? 'root' : `m${i - 1}`, role: i % 2 === 0 ? 'user' : 'assistant', createdAt: i + 1,
+    content: i % 2 === 0 ? `Question ${i / 2}` : `Answer ${(i - 1) / 2}\n\n${'Some words to fill the page. '.repeat(1 + (i * 7) % 40)}`,
+  }));
+  return JSON.stringify({ format: 'owlet-chats', version: 1, chats: [{ id: 'c', title: 'Long', updatedAt: 1, chosen: {} }], messages });
+}
+
+// Prose, a table, code and a formula, again and again.
+export function longAnswer(tokens: number, index: number): string {
+  const piece = `\n\n## Part ${index}\n\nAn owl turns its head, listens, and waits; it *hears* a mouse under the snow, **far** away.\n\n| a | b |\n|---|--:|\n| one | 1 |\n| two | 2 |\n\n` +
+    '```python\ndef add(a, b):\n    return a + b\n```\n\nIts area is $A = \\pi r^2$ and `code`.';
+  const words = piece.match(/\s*\S{1,6}/g)!;
+  return Array.from({ length: tokens }, (_, i) => words[i % words.length]).join('');
+}
