@@ -150,7 +150,7 @@ EMSCRIPTEN_KEEPALIVE char* owlet_load(void* bytes, size_t size, const char* name
 }
 
 // An adapter beside the model that was loaded, for requests that ask for `id`; before the first request. PEFT's two files: the text of
-// adapter_config.json, and adapter_model.safetensors in what was allocated, kept like a model's. Null, or what is wrong, to be freed.
+// adapter_config.json, and adapter_model.safetensors in what was allocated, which is freed here. Null, or what is wrong, to be freed.
 EMSCRIPTEN_KEEPALIVE char* owlet_add_adapter(const char* id, double strength, const char* config, void* bytes, size_t size) {
   return owlet::what_is_wrong(owlet::add_adapter(id, strength, config, bytes, size));
 }

@@ -10,7 +10,7 @@ export interface ModelSource {
 }
 
 // PEFT's adapter_model.safetensors, as a file like a model's, and what stood in adapter_config.json beside it.
-export interface AdapterSource extends ModelSource {
+export interface AdapterSource extends Omit<ModelSource, 'adapters'> {
   id: string;
   config: object;
   strength: number;
