@@ -4,7 +4,7 @@ set -uo pipefail
 owlet=$(realpath "$1")
 root=$(cd "$(dirname "$0")/.." && pwd)
 work=$(mktemp -d)
-server=""
+. "$root/tests/server.sh"
 trap '[ -n "$server" ] && kill "$server" 2>/dev/null; umount "$work/disk" 2>/dev/null; rm -rf "$work"' EXIT
 passed=0
 failed=0
@@ -115,13 +115,7 @@ for locale in C C.UTF-8; do
 done
 
 # --- Serving
-serve() {  # serve ARGUMENTS…: a server on a free port, at $url
-  "$owlet" serve --port 0 "$@" >serve.log 2>&1 &
-  server=$!
-  for _ in $(seq 600); do grep -qE 'http://127[^ ]*:[0-9]' serve.log && break; kill -0 $server 2>/dev/null || { cat serve.log; break; }; sleep 0.1; done
-  url=$(grep -oE 'http://127[^ ]+' serve.log | head -n 1)
-}
-stop_server() { kill -TERM $server && wait $server; server=""; }
+serve() { start_server serve.log "$owlet" serve --port 0 "$@"; }  # serve ARGUMENTS…
 serve -m q8.gguf
 check "health" contains ok curl -s "$url/health"
 body='{"messages":[{"role":"user","content":"What does the owl say?"}],"temperature":0}'
@@ -149,7 +143,7 @@ ask() {  # ask [MODEL]
 serve -m q8.gguf; q8_alone=$(ask); stop_server
 serve -m $first; first_alone=$(ask); stop_server
 serve -m $first --adapter adapters/step-00000020:8; adapted_alone=$(ask); stop_server
-check "the adapter changes the answer" test -n "$adapted_alone" -a "$adapted_alone" != "$first_alone"
+check "the adapter changes the answer" test -n "$adapted_alone" -a -n "$first_alone" -a "$adapted_alone" != "$first_alone"
 several="q8.gguf base=$first --adapter base:owl=adapters/step-00000020:8"
 check "estimate of all" contains "2 models" "$owlet" serve $several --estimate
 room=$("$owlet" serve $several --estimate | sed -nE 's/^2 models ([0-9.]+) MB .*/\1/p' | awk '{printf "%d", $1 * 750000}')

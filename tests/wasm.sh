@@ -71,19 +71,13 @@ for variant in "${variants[@]}"; do
 done
 
 scratch=$(mktemp -d)
-server=""
-trap '[ -n "$server" ] && kill "$server" 2>/dev/null; rm -rf "$scratch"' EXIT
+. tests/server.sh
+trap 'stop_server 2>/dev/null; rm -rf "$scratch"' EXIT
 # serve_generic MODEL [NAME=ADAPTER]
 serve_generic() {
   model=$1 adapter=${2:-}
-  [ -n "$server" ] && kill "$server" && wait "$server" 2>/dev/null
-  OWLET_ISA=generic "$owlet" serve "$model" ${adapter:+--adapter "$adapter"} --port 0 >"$scratch/log" 2>&1 &
-  server=$!
-  for _ in $(seq 600); do
-    url=$(grep -oE 'http://127\.0\.0\.1:[0-9]+' "$scratch/log" | head -n 1)
-    [ -n "$url" ] && break
-    sleep 0.1
-  done
+  stop_server
+  OWLET_ISA=generic start_server "$scratch/log" "$owlet" serve "$model" ${adapter:+--adapter "$adapter"} --port 0
 }
 serve_generic models/owlet.gguf
 same /v1/chat/completions '{"messages": [{"role": "user", "content": "What is the capital of Peru?"}], "temperature": 0, "logprobs": true, "top_logprobs": 3}'

@@ -1,9 +1,9 @@
 // Several models by name in a fixed amount of memory: loaded when somebody asks, kept while somebody has them, and unloaded when another
 // needs the room, the least recently asked for first. T is whatever stands for a loaded model: weights, tokenizer, engine.
 //
-// One thread, started when it is first needed, loads and unloads, in the order of asking. Who asks for what is loaded has it at once, whatever else is being loaded. Where
-// all that is loaded is in use, the least recently asked for is lent to nobody else, and goes when the last user has given it back: who
-// waits for the room gets it after the answers of others, and not after all that come.
+// One thread, started when it is first needed, loads and unloads, in the order of asking. Who asks for what is loaded has it at once, whatever
+// else is being loaded. Where all that is loaded is in use, the least recently asked for is lent to nobody else, and what its users have given
+// back first goes: who waits for the room gets it after the answers of others, and not after all that come.
 #pragma once
 
 #include <atomic>
@@ -152,7 +152,9 @@ class ModelShelf {
     }
   }
 
+  // It can be there: one that was to leave, when it was asked for, and did not have to.
   Status load(Place& place, std::unique_lock<std::mutex>& lock) {
+    if (place.model) return {};
     OWLET_TRY(make_room(place.bytes, lock));
     place.share = 0;
     place.is_loading = true;
@@ -170,10 +172,10 @@ class ModelShelf {
     while (loaded_bytes() + bytes > budget_) {
       Place& leaver = next_to_leave();
       leaver.is_leaving = true;
-      turn_->changed.wait(lock, [&] { return stop_ || *leaver.n_users == 0; });
+      turn_->changed.wait(lock, [&] { return stop_ || *next_to_leave().n_users == 0; });
       if (stop_) return stopped();
-      std::unique_ptr<T> gone = std::move(leaver.model);
       leaver.is_leaving = false;
+      std::unique_ptr<T> gone = std::move(next_to_leave().model);
       lock.unlock();
       gone.reset();
       lock.lock();

@@ -109,6 +109,19 @@ TEST(ModelShelf, WhereAllAreUsedTheOldestIsLentNoMoreAndGoesWithItsLastUser) {
   EXPECT_LE(rig.n_alive, 2);
 }
 
+TEST(ModelShelf, WhatIsGivenBackFirstGoesAndTheOtherStays) {
+  ShelfRig rig;
+  const auto a = rig.get("a");
+  auto b = rig.get("b");
+  auto c = rig.ask("c");
+  std::this_thread::sleep_for(std::chrono::milliseconds(5));  // so that most times the shelf has chosen a, the older, before b is given back
+  b.value().reset();
+  EXPECT_TRUE(c.get().ok());
+  EXPECT_TRUE(rig.get("a").ok());
+  EXPECT_EQ(rig.loaded(), "ac");
+  EXPECT_EQ(rig.n_loads, 3);
+}
+
 TEST(ModelShelf, LoadingOneKeepsNobodyFromAnother) {
   ShelfRig rig;
   ASSERT_TRUE(rig.get("a").ok());
