@@ -12,7 +12,6 @@
 #include "apps/median.h"
 #include "apps/memory_report.h"
 #include "apps/progress.h"
-#include "core/huge_pages.h"
 #include "core/json.h"
 #include "core/memory.h"
 #include "kernels/machine_limits.h"
@@ -128,7 +127,7 @@ Status run(const BenchOptions& options) {
   const int64_t rows = std::max(options.prompt, n_max);
   OWLET_TRY(check_memory(chat.id, *chat.model, {.context = lengths.front(), .sequences = n_max, .rows = rows, .kv_tokens = n_tokens},
                          machine_memory().available));
-  move_to_huge_pages(memory_of(chat.model->weights));
+  settle_weights(machine->context(), chat.model->weights);
   const MachineLimits limits = measure_limits(machine->pool, 1.0);
   for (BenchLine& line : results) {
     double seconds = 0;

@@ -10,6 +10,7 @@
 #include <condition_variable>
 #include <csignal>
 #include <cstdio>
+#include <future>
 #include <iostream>
 #include <mutex>
 
@@ -264,8 +265,9 @@ class Conversation {
 
 Status run(const CommonOptions& options) {
   OWLET_ASSIGN(Talker talker, make_talker(options, {.context = 0, .sequences = 1}));
-  talker.settle();
   const bool terminal = ::isatty(STDIN_FILENO) != 0 && ::isatty(STDOUT_FILENO) != 0;
+  std::future<void> settling;  // while somebody types
+  if (terminal) settling = std::async(std::launch::async, [&talker] { talker.settle(); });
   const Style style{terminal};
   if (terminal) fmt::print("{}\n", style.dim(talker.headline() + "  /help"));
   struct sigaction action {};
@@ -285,6 +287,7 @@ Status run(const CommonOptions& options) {
       if (!conversation.command(line)) break;
       continue;
     }
+    if (settling.valid()) settling.get();
     const Status status = conversation.say(line);
     if (!status.ok()) fmt::print(stderr, "{}\n", status.error().to_string());
   }

@@ -10,7 +10,6 @@
 #include "apps/memory_report.h"
 #include "apps/progress.h"
 #include "core/file.h"
-#include "core/huge_pages.h"
 #include "core/json.h"
 #include "core/memory.h"
 #include "kernels/machine_limits.h"
@@ -101,11 +100,11 @@ std::string trace_of(const ProfiledOps& ops, const std::vector<Phase>& phases) {
   return dump_json({{"displayTimeUnit", "ms"}, {"traceEvents", std::move(events)}});
 }
 
-// The model as it is measured: quantized if that is wanted, known to fit, in large pages.
+// The model as it is measured: quantized if that is wanted, known to fit, laid out as a server has it.
 Status make_ready(const ProfileOptions& o, ChatModel& chat, Machine& machine, const RunSize& size) {
   OWLET_TRY(quantize_in_memory(o.common.quantize, chat, machine.pool));
   OWLET_TRY(check_memory(chat.id, *chat.model, size, machine_memory().available));
-  move_to_huge_pages(memory_of(chat.model->weights));
+  settle_weights(machine.context(), chat.model->weights);
   return {};
 }
 

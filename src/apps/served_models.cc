@@ -57,8 +57,8 @@ struct Plan {
 
 std::unique_ptr<ServedModel> start(Talker planned, bool shares_prefixes) {
   const auto talker = std::make_shared<Talker>(std::move(planned));
-  talker->start();
   talker->settle();
+  talker->start();
   const ChatModel& chat = talker->chat;
   return std::make_unique<ServedModel>(ServedModel{.owner = talker,
                                                    .engine = *talker->engine,

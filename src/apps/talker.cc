@@ -57,8 +57,6 @@ std::string Talker::headline() const {
 
 void Talker::start() { engine = std::make_unique<Engine>(machine->context(), *chat.model, options); }
 
-void Talker::settle() { settling = std::make_unique<HugePageMove>(memory_of(chat.model->weights)); }
-
 int64_t Talker::bytes() const { return plan_memory(*chat.model, run_size(options)).peak() + adapter_bytes(adapters); }
 
 std::string Talker::memory() const {

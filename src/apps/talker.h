@@ -9,7 +9,6 @@
 #include "apps/command.h"
 #include "apps/load_chat_model.h"
 #include "apps/peft.h"
-#include "core/huge_pages.h"
 #include "generate/engine.h"
 #include "model/memory_plan.h"
 
@@ -36,10 +35,9 @@ struct Talker {
   EngineOptions options;
   int64_t room = 0;  // that it was planned for
   std::unique_ptr<Engine> engine;
-  std::unique_ptr<HugePageMove> settling;  // ends before the model does
 
-  // Brings the weights into huge pages in the background: for who stays.
-  void settle();
+  // For who stays, while nothing is being asked: weights come to where they are computed with fastest.
+  void settle() { settle_weights(machine->context(), chat.model->weights); }
   // Takes the memory that was planned.
   void start();
   // Bytes that it takes once started: weights, adapters, keys and values, a step.

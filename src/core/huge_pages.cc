@@ -10,6 +10,9 @@
 #include <fstream>
 #include <sstream>
 #include <string>
+#else
+#include <cstdlib>
+#include <cstring>
 #endif
 
 namespace owlet {
@@ -89,7 +92,7 @@ bool move(uintptr_t begin, size_t bytes) {
 
 }  // namespace
 
-int64_t move_to_huge_pages(const std::vector<std::span<const std::byte>>& ranges, const std::atomic<bool>& stop) {
+int64_t move_to_huge_pages(const std::vector<std::span<const std::byte>>& ranges) {
   if (!grants_huge_pages()) return 0;
   const std::vector<Range> pages = whole_pages(ranges);
   uintptr_t bytes = 0;
@@ -97,7 +100,7 @@ int64_t move_to_huge_pages(const std::vector<std::span<const std::byte>>& ranges
   if (static_cast<int64_t>(bytes) > machine_memory().available / 2) return 0;
   int64_t moved = 0;
   for (const Range& range : pages) {
-    for (uintptr_t begin = range.begin; begin < range.end && !stop; begin += kAtOnce) {
+    for (uintptr_t begin = range.begin; begin < range.end; begin += kAtOnce) {
       const size_t here = std::min(kAtOnce, range.end - begin);
       if (!move(begin, here)) return moved;
       moved += static_cast<int64_t>(here);
@@ -106,9 +109,25 @@ int64_t move_to_huge_pages(const std::vector<std::span<const std::byte>>& ranges
   return moved;
 }
 
+std::shared_ptr<void> allocate_huge_pages(size_t bytes) {
+  const size_t room = bytes + kHuge;
+  void* memory = ::mmap(nullptr, room, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (memory == MAP_FAILED) return nullptr;
+  const auto first = (reinterpret_cast<uintptr_t>(memory) + kHuge - 1) / kHuge * kHuge;
+  ::madvise(reinterpret_cast<void*>(first), bytes, MADV_HUGEPAGE);
+  return {reinterpret_cast<void*>(first), [memory, room](void*) { ::munmap(memory, room); }};
+}
+
 #else
 
-int64_t move_to_huge_pages(const std::vector<std::span<const std::byte>>&, const std::atomic<bool>&) { return 0; }
+std::shared_ptr<void> allocate_huge_pages(size_t bytes) {
+  constexpr size_t kPage = 16 << 10;
+  void* memory = std::aligned_alloc(kPage, (bytes + kPage - 1) / kPage * kPage);
+  if (memory) std::memset(memory, 0, bytes);
+  return {memory, std::free};
+}
+
+int64_t move_to_huge_pages(const std::vector<std::span<const std::byte>>&) { return 0; }
 
 #endif
 

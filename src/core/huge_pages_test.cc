@@ -50,10 +50,13 @@ TEST(HugePages, OnlyWhatIsMappedFromFiles) {
   EXPECT_EQ(heap.back(), std::byte{7});
 }
 
-TEST(HugePages, StopsInTheMiddle) {
-  const Mapped mapped(9 << 20);
-  { const HugePageMove move({mapped.file->bytes()}); }
-  EXPECT_TRUE(mapped.holds());
+TEST(HugePages, MemoryOfZerosThatBeginsOnAPage) {
+  constexpr size_t kBytes = (3 << 20) + 5;
+  const auto memory = allocate_huge_pages(kBytes);
+  const std::span bytes(static_cast<std::byte*>(memory.get()), kBytes);
+  EXPECT_EQ(reinterpret_cast<uintptr_t>(bytes.data()) % 4096, 0u);
+  EXPECT_TRUE(std::all_of(bytes.begin(), bytes.end(), [](std::byte b) { return b == std::byte{0}; }));
+  bytes.front() = bytes.back() = std::byte{1};
 }
 
 }  // namespace

@@ -39,6 +39,7 @@ struct TensorView {
   void* data = nullptr;
   DType dtype = DType::kF32;
   Shape shape;
+  int32_t group = 0;  // rows that lie together as Ops::turn() left them; 0: one row behind the other
 
   explicit operator bool() const { return data != nullptr; }
   int64_t numel() const { return shape.numel(); }

@@ -40,6 +40,7 @@ class Arguments {
     OWLET_CHECK(view && computes(view.dtype) && whole_blocks,
                 "[{}] {} is {} {}, which is no weight for {} activations", op_, name, to_string(view.dtype),
                 view.shape.to_string(), to_string(dtype_));
+    OWLET_CHECK(view.group == 0, "[{}] {} lies turned, in groups of {} rows", op_, name, view.group);
   }
   // A weight that an optimizer changes.
   void updated(const char* name, const TensorView& view) const {
@@ -138,8 +139,9 @@ void rms_norm_backward(Activations types, TensorView dx_ND, TensorView dweight_D
   args.vector("rstd_N", rstd_N, n);
 }
 
-void linear(Activations types, TensorView out_NO, TensorView x_NI, TensorView weight_OI) {
+void linear(Activations types, TensorView out_NO, TensorView x_NI, TensorView weight_OI, int32_t group) {
   const Arguments args("linear", types, "x_NI", x_NI);
+  if (weight_OI.group == group) weight_OI.group = 0;
   args.weight("weight_OI", weight_OI);
   const int64_t n = args.rows("x_NI", x_NI, weight_OI.cols());
   args.dense("x_NI", x_NI, n, weight_OI.cols());

@@ -18,7 +18,8 @@ void embedding_backward(Activations types, TensorView dtable_VD, TensorView dout
 void rms_norm(Activations types, TensorView out_ND, TensorView rstd_N, TensorView x_ND, TensorView weight_D);
 void rms_norm_backward(Activations types, TensorView dx_ND, TensorView dweight_D, TensorView dout_ND,
                        TensorView x_ND, TensorView weight_D, TensorView rstd_N);
-void linear(Activations types, TensorView out_NO, TensorView x_NI, TensorView weight_OI);
+// `group`: how weights may lie (TensorView::group) beside row by row.
+void linear(Activations types, TensorView out_NO, TensorView x_NI, TensorView weight_OI, int32_t group = 0);
 void linear_backward_input(Activations types, TensorView dx_NI, TensorView dout_NO, TensorView weight_OI);
 void linear_backward_weight(Activations types, TensorView dweight_OI, TensorView dout_NO, TensorView x_NI);
 void add_bias(Activations types, TensorView x_NO, TensorView bias_O);

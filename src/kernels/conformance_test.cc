@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 #include <cctype>
 #include <cmath>
 #include <cstring>
@@ -11,6 +12,7 @@
 #include <numeric>
 
 #include "core/bit_cast.h"
+#include "core/random.h"
 #include "kernels/backend.h"
 #include "kernels/profiled_ops.h"
 #include "quant/blocks.h"
@@ -152,6 +154,38 @@ TEST_P(EachBackend, LinearWithExtremeCodes) {
       backend.ops().linear(out, Into::kWrite, input, weight, Precision::kF32);
       for (int i = 0; i < 4; ++i)
         EXPECT_NEAR(out.f32()[i], 64.0f * x * static_cast<float>(code), 0.01) << code << " · " << x;
+    }
+  }
+}
+
+// Weights that lie turned give the bits that rows do, alone and beside others; outputs that fill no group of any instruction set.
+TEST_P(EachBackend, TurnedWeightsGiveTheSameBits) {
+  Backend backend(GetParam(), 2);
+  const int64_t n_out = 37, n_in = 512;
+  Random random{.seed = 3};
+  const auto numbers = [&](Shape shape) {
+    const Tensor out(DType::kF32, shape);
+    for (float& x : out.span<float>()) x = static_cast<float>(random.normal());
+    return out;
+  };
+  for (const DType dtype : {DType::kQ8_0, DType::kQ4_0, DType::kQ4_1, DType::kQ5_0, DType::kQ5_1, DType::kIQ4_NL, DType::kIQ4_XS, DType::kQ2_K, DType::kQ3_K,
+                            DType::kQ4_K, DType::kQ5_K, DType::kQ6_K, DType::kBF16}) {
+    const Tensor rows(dtype, {n_out, n_in});
+    // Any bytes, as long as those of half-precision numbers are numbers.
+    for (std::byte& x : std::span(rows.view().as<std::byte>(), static_cast<size_t>(rows.bytes()))) x = static_cast<std::byte>(random.below(256) & 0x3b);
+    const int64_t bytes = backend.ops().turned_bytes(rows, Precision::kBF16);
+    if (bytes == 0 && (GetParam() == "reference" || dtype == DType::kBF16)) continue;
+    ASSERT_GE(bytes, rows.bytes()) << to_string(dtype);
+    std::vector<std::byte> memory(static_cast<size_t>(bytes));
+    const TensorView turned = backend.ops().turn(memory.data(), rows);
+    for (const int64_t n : {1, 2, 5, 19}) {
+      const Tensor x = numbers({n, n_in}), want(DType::kF32, {n, n_out}), got(DType::kF32, {n, n_out}), beside(DType::kF32, {n, n_out});
+      backend.ops().linear(want, Into::kWrite, x, rows, Precision::kBF16);
+      const std::array<Ops::Product, 2> products = {Ops::Product{got, turned}, {beside, rows}};
+      backend.ops().linears(products, x, Precision::kBF16);
+      for (const Tensor& y : {got, beside}) {
+        EXPECT_EQ(std::memcmp(y.f32(), want.f32(), static_cast<size_t>(want.bytes())), 0) << to_string(dtype) << ", " << n << " rows";
+      }
     }
   }
 }

@@ -57,6 +57,8 @@ class ProfiledOps final : public Ops {
                          TensorView rstd) override;
   void linear(TensorView out, Into into, TensorView x, TensorView weight, Precision precision) override;
   void linears(std::span<const Product> products, TensorView x, Precision precision) override;
+  int64_t turned_bytes(TensorView weight, Precision precision) const override { return inner_.turned_bytes(weight, precision); }
+  TensorView turn(void* to, TensorView weight) override { return inner_.turn(to, weight); }
   void linear_backward_input(TensorView dx, Into into, TensorView dout, TensorView weight, Precision precision) override;
   void linear_backward_weight(TensorView dweight, TensorView dout, TensorView x, Precision precision) override;
   void add_bias(TensorView x, TensorView bias) override;

@@ -62,8 +62,11 @@ struct Model {
   std::string dtype_name() const;  // of most weights: "q4_0"
 };
 
-// Where the weights lie in memory.
-std::vector<std::span<const std::byte>> memory_of(const Weights& weights);
+// For who stays: brings the weights of products where the context's ops like them best, turned (Ops::turn), or at least into huge pages, in
+// some tenths of a second for a gigabyte, and gives up what a file took of memory for them. Answers stay the same to the bit, but only these
+// ops can compute with the weights then, and nothing can be trained or saved. Nothing happens where the memory that is left could not well
+// hold them.
+void settle_weights(const Context& context, Weights& weights);
 
 // A model around weights: checks every shape against the config.
 Result<Model> make_model(ModelConfig config, Weights weights);

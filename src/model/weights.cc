@@ -3,6 +3,8 @@
 #include <map>
 #include <utility>
 
+#include "core/huge_pages.h"
+#include "core/memory.h"
 #include "core/random.h"
 #include "model/model.h"
 
@@ -130,12 +132,34 @@ void init_weights(Weights& weights, const ModelConfig& config, uint64_t seed) {
   });
 }
 
-std::vector<std::span<const std::byte>> memory_of(const Weights& weights) {
-  std::vector<std::span<const std::byte>> out;
-  weights.for_each([&out](const std::string&, const Tensor& t) {
-    out.emplace_back(t.view().as<const std::byte>(), static_cast<size_t>(t.bytes()));
-  });
-  return out;
+void settle_weights(const Context& context, Weights& weights) {
+  constexpr int64_t kLine = 64;
+  struct Turned {
+    Tensor* tensor;
+    int64_t bytes;
+  };
+  std::vector<Turned> turned;
+  std::vector<std::span<const std::byte>> others;
+  int64_t bytes = 0;
+  const auto sort = [&](Tensor& t, bool may_turn) {
+    const int64_t its_bytes = may_turn ? context.ops.turned_bytes(t, context.precision) : 0;
+    if (its_bytes == 0) return others.emplace_back(t.view().as<const std::byte>(), static_cast<size_t>(t.bytes())), void();
+    turned.push_back({&t, (its_bytes + kLine - 1) / kLine * kLine});
+    bytes += turned.back().bytes;
+  };
+  // Those with parts beside them may be asked for the lengths of their rows.
+  weights.for_each_linear([&sort](const std::string&, Linear& linear) { sort(linear.weight_OI, linear.low_rank.empty()); });
+  if (weights.output_VD) sort(weights.output_VD, true);
+  move_to_huge_pages(others);
+  if (turned.empty() || bytes > machine_memory().available / 2) return;
+  const auto room = allocate_huge_pages(static_cast<size_t>(bytes));
+  auto* to = static_cast<std::byte*>(room.get());
+  if (!to) return;
+  for (const auto& [tensor, its_bytes] : turned) {
+    const Tensor rows = std::exchange(*tensor, Tensor(context.ops.turn(to, *tensor), room));
+    expect_no_use(rows.view().data, rows.bytes());
+    to += its_bytes;
+  }
 }
 
 int64_t Model::bytes() const {

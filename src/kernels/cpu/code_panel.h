@@ -7,7 +7,7 @@
 #include <iterator>
 #include <utility>
 
-#include "kernels/cpu/quantized_row.h"
+#include "kernels/cpu/block_rows.h"
 
 namespace owlet::cpu {
 
@@ -44,31 +44,24 @@ struct Upcoming {
   }
 };
 
-// Four half-precision numbers to a word.
-template <int N>
-struct Words {
-  typedef uint64_t Vector __attribute__((vector_size(8 * N)));
-};
-
-// The rows of W that make kLanes outputs; behind the last row comes the last row again.
-template <class S, class Block>
+// The rows of W that make kLanes outputs, which come in one of the ways of block_rows.h. Opening all blocks with a BlockTurner turns them.
+template <class S, class Block, class Rows = LyingRows<S, Block>>
 class RowGroup {
  public:
   using Codes = BlockCodes<Block, S>;
   using F = typename S::F;
   static constexpr int64_t kLanes = S::kLanes;
 
-  // `blocks` of a row.
-  RowGroup(const Block* w, int64_t rows, int64_t first, int64_t blocks)
-      : group_(reinterpret_cast<uintptr_t>(w) + static_cast<uintptr_t>(first * blocks) * sizeof(Block)) {
-    for (int64_t i = 0; i < kLanes; ++i) rows_[i] = w + std::min(first + i, rows - 1) * blocks;
-  }
+  // `first` of [rows, blocks], and what else `Rows` are made of.
+  template <class... More>
+  RowGroup(const void* w, int64_t rows, int64_t first, int64_t blocks, More... more)
+      : rows_(w, rows, first, blocks, more...), group_(reinterpret_cast<uintptr_t>(w) + static_cast<uintptr_t>(first * blocks * Rows::kBlockBytes)) {}
 
   [[gnu::always_inline]] void open(int64_t b) {
-    const auto row = [this, b](int64_t i) -> const Block& { return rows_[i][b]; };
-    codes_.open(row);
-    if constexpr (kHasD) d_ = halves([&](int64_t i) { return row(i).d; });
-    if constexpr (kHasM) m_ = halves([&](int64_t i) { return row(i).m; });
+    rows_.open(b);
+    codes_.open(rows_);
+    if constexpr (kHasD) d_ = rows_.halves([](const Block& row) { return row.d; });
+    if constexpr (kHasM) m_ = rows_.halves([](const Block& row) { return row.m; });
   }
 
   // One run of the open block.
@@ -82,13 +75,13 @@ class RowGroup {
   // piece and so do the groups, but processors do not guess streams as many as rows. What lies before that is for who begins with
   // this group. No address behind the last group can fault.
   [[gnu::always_inline]] void fetch_ahead(int64_t i) const {
-    constexpr int64_t kBytes = (kLanes * static_cast<int64_t>(sizeof(Block)) + Codes::kRuns - 1) / Codes::kRuns;
+    constexpr int64_t kBytes = (kLanes * Rows::kBlockBytes + Codes::kRuns - 1) / Codes::kRuns;
     fetch(group_ + kFetchAhead + static_cast<uintptr_t>(i * kBytes), kBytes);
   }
   void fetch_first() const { fetch(group_, kFetchAhead); }
   // The same for `runs` runs from run i on, in so many steps.
   Upcoming upcoming(int64_t i, int64_t runs, int64_t steps) const {
-    constexpr int64_t kBytes = kLanes * static_cast<int64_t>(sizeof(Block));
+    constexpr int64_t kBytes = kLanes * Rows::kBlockBytes;
     const uintptr_t begin = group_ + kFetchAhead + static_cast<uintptr_t>(i * kBytes / Codes::kRuns);
     const int64_t bytes = runs * kBytes / Codes::kRuns, lines = (bytes + 63) / 64;
     return {begin, begin + static_cast<uintptr_t>(bytes), static_cast<uintptr_t>((lines + steps - 1) / steps * 64)};
@@ -102,23 +95,6 @@ class RowGroup {
     constexpr int64_t kLine = 64;
 #pragma GCC unroll 16
     for (int64_t i = 0; i < bytes; i += kLine) __builtin_prefetch(reinterpret_cast<const void*>(address + static_cast<uintptr_t>(i)), 0, 2);
-  }
-
-  template <class At>
-  [[gnu::always_inline]] static F halves(const At& at) {
-    // Four to a word in plain registers, which the compiler must not undo: the vector units have enough to do with the codes. The words
-    // become one vector at once: one that is read where single words have just been written waits for them.
-    constexpr int kWords = (kLanes + 3) / 4;
-    typename Words<kWords>::Vector words = {};
-    for (int64_t i = 0; i < kLanes; i += 4) {
-      uint64_t word = 0;
-      for (int64_t j = i; j < std::min(i + 4, kLanes); ++j) word |= static_cast<uint64_t>(at(j)) << (j % 4 * 16);
-      asm("" : "+r"(word));
-      words[i / 4] = word;
-    }
-    uint16_t halves[4 * kWords];
-    std::memcpy(halves, &words, sizeof halves);
-    return S::load(halves, HalfTag{});
   }
 
   [[gnu::always_inline]] RunWorth<S, Codes> worth(int run) const {
@@ -141,7 +117,7 @@ class RowGroup {
     return out;
   }
 
-  const Block* rows_[kLanes];
+  Rows rows_;
   uintptr_t group_;
   Codes codes_;
   F d_, m_;

@@ -29,24 +29,25 @@ class TurnedLinear {
 
   // Products of x: [N, I] with weights [O, I] in blocks of one type; with bfloat16 of I a multiple of kBlock, if S::kHasBF16.
   void run(std::span<const Ops::Product> products, Into into, TensorView x) {
-    switch (const DType dtype = products.front().weight_OI.dtype) {
-      case DType::kQ8_0: return product<BlockQ8_0>(products, into, x);
-      case DType::kQ4_0: return product<BlockQ4_0>(products, into, x);
-      case DType::kQ4_1: return product<BlockQ4_1>(products, into, x);
-      case DType::kQ5_0: return product<BlockQ5_0>(products, into, x);
-      case DType::kQ5_1: return product<BlockQ5_1>(products, into, x);
-      case DType::kIQ4_NL: return product<BlockIQ4_NL>(products, into, x);
-      case DType::kIQ4_XS: return product<BlockIQ4_XS>(products, into, x);
-      case DType::kQ2_K: return product<BlockQ2_K>(products, into, x);
-      case DType::kQ3_K: return product<BlockQ3_K>(products, into, x);
-      case DType::kQ4_K: return product<BlockQ4_K>(products, into, x);
-      case DType::kQ5_K: return product<BlockQ5_K>(products, into, x);
-      case DType::kQ6_K: return product<BlockQ6_K>(products, into, x);
-      case DType::kBF16:
-        if constexpr (S::kHasBF16) return product<BlockBF16>(products, into, x);
-        [[fallthrough]];
-      default: OWLET_CHECK(false, "[linear] {} is not turned", to_string(dtype));
-    }
+    with_block(products.front().weight_OI.dtype, [&]<class Block>() { product<Block>(products, into, x); });
+  }
+
+  // Weights that lie turned in memory are passed by many rows without being turned again. Of [O, I], whose rows lie one behind the other:
+  // what they take so, and that.
+  static int64_t turned_bytes(TensorView w) {
+    int64_t bytes = 0;
+    with_block(w.dtype, [&]<class Block>() { bytes = TurnedRows<S, Block>::bytes(w.rows(), blocks_of<Block>(w)); });
+    return bytes;
+  }
+  void turn(void* to, TensorView w) {
+    with_block(w.dtype, [&]<class Block>() {
+      pool_.parallel_for((w.rows() + kLanes - 1) / kLanes, 1, [&](int64_t begin, int64_t end) {
+        for (int64_t g = begin; g < end; ++g) {
+          RowGroup<S, Block, BlockTurner<S, Block>> group(w.data, w.rows(), g * kLanes, blocks_of<Block>(w), to);
+          for (int64_t b = 0; b < blocks_of<Block>(w); ++b) group.open(b);
+        }
+      });
+    });
   }
 
  private:
@@ -76,6 +77,30 @@ class TurnedLinear {
     Target group(int64_t g) const { return {y + g * kLanes, stride, outputs - g * kLanes, add}; }
   };
 
+  template <class Visit>
+  static void with_block(DType dtype, const Visit& visit) {
+    switch (dtype) {
+      case DType::kQ8_0: return visit.template operator()<BlockQ8_0>();
+      case DType::kQ4_0: return visit.template operator()<BlockQ4_0>();
+      case DType::kQ4_1: return visit.template operator()<BlockQ4_1>();
+      case DType::kQ5_0: return visit.template operator()<BlockQ5_0>();
+      case DType::kQ5_1: return visit.template operator()<BlockQ5_1>();
+      case DType::kIQ4_NL: return visit.template operator()<BlockIQ4_NL>();
+      case DType::kIQ4_XS: return visit.template operator()<BlockIQ4_XS>();
+      case DType::kQ2_K: return visit.template operator()<BlockQ2_K>();
+      case DType::kQ3_K: return visit.template operator()<BlockQ3_K>();
+      case DType::kQ4_K: return visit.template operator()<BlockQ4_K>();
+      case DType::kQ5_K: return visit.template operator()<BlockQ5_K>();
+      case DType::kQ6_K: return visit.template operator()<BlockQ6_K>();
+      case DType::kBF16:
+        if constexpr (S::kHasBF16) return visit.template operator()<BlockBF16>();
+        [[fallthrough]];
+      default: OWLET_CHECK(false, "[linear] {} is not turned", to_string(dtype));
+    }
+  }
+  template <class Block>
+  static int64_t blocks_of(TensorView w) { return w.cols() / (kBlock * BlockCodes<Block, S>::kRuns); }
+
   template <class Block>
   void product(std::span<const Ops::Product> products, Into into, TensorView x) {
     const auto activations = encode<BlockCodes<Block, S>>(x);
@@ -97,14 +122,16 @@ class TurnedLinear {
 
     void begin(int64_t part) const {
       const auto [p, bundle] = find(part);
-      group(p, bundle * kGroups).fetch_first();
+      with_rows(p, [&]<class Rows>() { group<Rows>(p, bundle * kGroups).fetch_first(); });
     }
     void operator()(int thread, int64_t part) const {
       const auto [p, bundle] = find(part);
       const int64_t outputs = p.weight_OI.rows(), first = bundle * kWidth;
       const Target to{p.out_NO.f32() + first, outputs, std::min(kWidth, outputs - first), into == Into::kAdd};
-      if (x.rows > 1) return many_rows(groups(p, bundle, std::make_index_sequence<kGroups>{}), x, sums + thread * x.rows * kWidth, to);
-      for (int64_t g = 0; g * kLanes < to.outputs; ++g) one_row(group(p, bundle * kGroups + g), x, to.group(g));
+      with_rows(p, [&]<class Rows>() {
+        if (x.rows > 1) return many_rows(groups<Rows>(p, bundle, std::make_index_sequence<kGroups>{}), x, sums + thread * x.rows * kWidth, to);
+        for (int64_t g = 0; g * kLanes < to.outputs; ++g) one_row(group<Rows>(p, bundle * kGroups + g), x, to.group(g));
+      });
     }
 
    private:
@@ -113,12 +140,19 @@ class TurnedLinear {
       for (; bundle >= bundles_of(*p); ++p) bundle -= bundles_of(*p);
       return {*p, bundle};
     }
-    template <size_t... G>
-    std::array<RowGroup<S, Block>, kGroups> groups(const Ops::Product& p, int64_t bundle, std::index_sequence<G...>) const {
-      return {group(p, bundle * kGroups + static_cast<int64_t>(G))...};
+    template <class Visit>
+    static void with_rows(const Ops::Product& p, const Visit& visit) {
+      p.weight_OI.group == kLanes ? visit.template operator()<TurnedRows<S, Block>>() : visit.template operator()<LyingRows<S, Block>>();
     }
-    RowGroup<S, Block> group(const Ops::Product& p, int64_t g) const {
-      return {p.weight_OI.as<const Block>(), p.weight_OI.rows(), g * kLanes, x.runs / BlockCodes<Block, S>::kRuns};
+    template <class Rows, size_t... G>
+    std::array<RowGroup<S, Block, Rows>, kGroups> groups(const Ops::Product& p, int64_t bundle, std::index_sequence<G...>) const {
+      return {group<Rows>(p, bundle * kGroups + static_cast<int64_t>(G))...};
+    }
+    // Behind the last group comes the last group again.
+    template <class Rows>
+    RowGroup<S, Block, Rows> group(const Ops::Product& p, int64_t g) const {
+      const int64_t last = (p.weight_OI.rows() - 1) / kLanes;
+      return {p.weight_OI.data, p.weight_OI.rows(), std::min(g, last) * kLanes, x.runs / BlockCodes<Block, S>::kRuns};
     }
   };
 
@@ -146,8 +180,8 @@ class TurnedLinear {
   static int64_t bundles_of(const Ops::Product& p) { return (p.weight_OI.rows() + kWidth - 1) / kWidth; }
 
   // One row and the weights as they lie: each run is turned and used.
-  template <class Block>
-  [[gnu::noinline]] static void one_row(RowGroup<S, Block> group, const Activations<BlockCodes<Block, S>>& x, const Target& to) {
+  template <class Block, class Rows>
+  [[gnu::noinline]] static void one_row(RowGroup<S, Block, Rows> group, const Activations<BlockCodes<Block, S>>& x, const Target& to) {
     using Codes = BlockCodes<Block, S>;
     F sums[1][1] = {{S::zero()}};
     for (int64_t b = 0; b < x.runs / Codes::kRuns; ++b) {
@@ -162,8 +196,8 @@ class TurnedLinear {
     write(sums, to);
   }
 
-  template <class Block>
-  [[gnu::noinline]] static void many_rows(std::array<RowGroup<S, Block>, kGroups> groups, const Activations<BlockCodes<Block, S>>& x, float* sums,
+  template <class Block, class Rows>
+  [[gnu::noinline]] static void many_rows(std::array<RowGroup<S, Block, Rows>, kGroups> groups, const Activations<BlockCodes<Block, S>>& x, float* sums,
                                           const Target& to) {
     using Codes = BlockCodes<Block, S>;
     constexpr int64_t kRuns = kPart<Codes>;
@@ -172,7 +206,7 @@ class TurnedLinear {
     for (int64_t first = 0; first < x.runs; first += kRuns) {
       const int64_t runs = std::min(kRuns, x.runs - first);
       for (int64_t g = 0; g < kGroups; ++g) {
-        RowGroup<S, Block>& group = groups[static_cast<size_t>(g)];
+        RowGroup<S, Block, Rows>& group = groups[static_cast<size_t>(g)];
         for (int64_t i = 0; i < runs; i += Codes::kRuns) {
           group.open((first + i) / Codes::kRuns);
 #pragma GCC unroll 8

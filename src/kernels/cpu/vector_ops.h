@@ -59,7 +59,7 @@ class VectorOps final : public Ops {
   }
 
   void linear(TensorView out, Into into, TensorView x, TensorView w, Precision precision) override {
-    check::linear(kTypes, out, x, w);
+    check::linear(kTypes, out, x, w, kGroup);
     const int64_t i = x.cols();
     if (is_turned(w, precision)) {
       const Product product{out, w};
@@ -74,7 +74,7 @@ class VectorOps final : public Ops {
     }
   }
   void linears(std::span<const Product> products, TensorView x, Precision precision) override {
-    for (const Product& p : products) check::linear(kTypes, p.out_NO, x, p.weight_OI);
+    for (const Product& p : products) check::linear(kTypes, p.out_NO, x, p.weight_OI, kGroup);
     // Neighbours of one type share the activations' codes.
     for (size_t begin = 0, end = 0; begin < products.size(); begin = end) {
       const DType dtype = products[begin].weight_OI.dtype;
@@ -85,6 +85,14 @@ class VectorOps final : public Ops {
       }
       for (const Product& p : products.subspan(begin, end - begin)) linear(p.out_NO, Into::kWrite, x, p.weight_OI, precision);
     }
+  }
+  int64_t turned_bytes(TensorView w, Precision precision) const override {
+    return is_turned(w, precision) && w.group == 0 ? TurnedLinear<S>::turned_bytes(w) : 0;
+  }
+  TensorView turn(void* to, TensorView w) override {
+    OWLET_CHECK(w.group == 0, "[linear] these weights lie turned already");
+    turned_.turn(to, w);
+    return {to, w.dtype, w.shape, kGroup};
   }
   void linear_backward_input(TensorView dx, Into into, TensorView dout, TensorView w, Precision precision) override {
     check::linear_backward_input(kTypes, dx, dout, w);
@@ -200,6 +208,7 @@ class VectorOps final : public Ops {
 
  private:
   static constexpr auto kTypes = check::Activations::kF32;
+  static constexpr int32_t kGroup = static_cast<int32_t>(S::kLanes);  // rows that lie together where weights lie turned
   // Processors without bfloat16 products round to it and multiply in float32: the same numbers.
   template <class T>
   struct BF16Of {
