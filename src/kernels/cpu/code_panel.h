@@ -150,7 +150,11 @@ template <class S, class Codes, int64_t R, int64_t G>
     for (int64_t g = 0; g < G; ++g) {
       const auto& worth = w[g].worth;
       typename S::F& sum = sums[r][g];
-      sum = S::fma(S::mul(worth.scale, d), products[r][g], sum);
+      if constexpr (Codes::kKind == CodeKind::kOffset && kStartsAsFloat<S>) {
+        sum = S::fma(worth.scale, S::fma(products[r][g], d, S::set1(block.scaled_sum)), sum);
+      } else {
+        sum = S::fma(S::mul(worth.scale, d), products[r][g], sum);
+      }
       if constexpr (Codes::kKind == CodeKind::kLeast) sum = S::fma(worth.least, S::set1(block.scaled_sum), sum);
       if constexpr (Codes::kKind == CodeKind::kHalves) sum = S::fma(S::mul(worth.least, d), worth.halves.offsets(block), sum);
     }

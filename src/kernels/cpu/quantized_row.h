@@ -14,12 +14,16 @@ namespace owlet::cpu {
 struct HalfTag {};    // 16-bit words that are IEEE halves
 struct BFloatTag {};  // … or bfloat16
 
+// Where no instruction adds products to what an integer sum begins with, codes with an offset begin in float32, one operation less a run.
+template <class S>
+inline constexpr bool kStartsAsFloat = requires { requires S::kStartsAsFloat; };
+
 // 32 activations, and what their sum has to do with the weights' kind of code.
 struct QuantizedBlock {
   float d;  // x ≈ d · q, d = max |x| / 127
   union {
     int32_t start;      // −offset · Σ q: where integer sums of unsigned codes begin
-    float scaled_sum;   // d · Σ q, for weights with a least value
+    float scaled_sum;   // d · Σ q, for weights with a least value; d · start, where that is a float
     int16_t halves[2];  // Σ q of the first sixteen and of the others
   };
   int8_t q[kBlock];
@@ -70,8 +74,13 @@ inline void quantize_activations(const float* x, QuantizedBlock* out, int64_t st
     for (int64_t half = 0; half < 2; ++half) sums[half] = sixteen_codes<S>(x + half * kBlock / 2, inverse, out->q + half * kBlock / 2);
     out->d = d;
     switch (kind) {
-      case CodeKind::kSigned:
-      case CodeKind::kOffset: out->start = -offset * (sums[0] + sums[1]); break;
+      case CodeKind::kOffset:
+        if constexpr (kStartsAsFloat<S>) {
+          out->scaled_sum = d * static_cast<float>(-offset * (sums[0] + sums[1]));
+          break;
+        }
+        [[fallthrough]];
+      case CodeKind::kSigned: out->start = -offset * (sums[0] + sums[1]); break;
       case CodeKind::kLeast: out->scaled_sum = d * static_cast<float>(sums[0] + sums[1]); break;
       case CodeKind::kPairs: break;
       case CodeKind::kHalves:

@@ -88,6 +88,7 @@ struct Avx2 {
   // Block formats; see block_codes.h and code_panel.h.
   using Quad = __m256i;
   static constexpr int32_t kSignedOffset = 0;
+  static constexpr bool kStartsAsFloat = true;
   // A vector of activations costs a load, which two groups of outputs share.
   static constexpr int64_t kProductRows = 4;
   static constexpr int64_t kProductGroups = 2;
@@ -194,7 +195,6 @@ struct Avx2 {
     for (int64_t r = 0; r < R; ++r) {
 #pragma GCC unroll 4
       for (int64_t g = 0; g < G; ++g) {
-        if constexpr (Codes::kKind == CodeKind::kOffset) sum[r][g] = _mm256_add_epi32(sum[r][g], _mm256_set1_epi32(x[r * stride].start));
         out[r][g] = _mm256_cvtepi32_ps(sum[r][g]);
       }
     }

@@ -8,6 +8,7 @@ namespace owlet::cpu {
 struct AvxVnni : Avx2 {
   static constexpr const char* kName = "avxvnni";
   static constexpr int32_t kSignedOffset = 128;
+  static constexpr bool kStartsAsFloat = false;
 
   static Quad from_signed(Quad codes) { return _mm256_xor_si256(codes, _mm256_set1_epi8(-128)); }
   // sums + four products of unsigned by signed bytes in each lane.
