@@ -11,6 +11,7 @@
 #include "kernels/backend.h"
 #include "model/architecture.h"
 #include "model/load.h"
+#include "model/mix.h"
 #include "model/tape.h"
 #include "model/test_models.h"
 
@@ -99,20 +100,21 @@ TEST(Model, ChunksThreadsAndInstructionSetsGiveTheSameBits) {
 }
 
 TEST(Model, SettledWeightsGiveTheSameBits) {
-  ModelConfig config = tiny();
-  config.dim = 32, config.head_dim = 8, config.ffn_dim = 64;
-  const Model model = random_model(config);
   std::vector<int32_t> tokens(50);
   for (size_t i = 0; i < tokens.size(); ++i) tokens[i] = static_cast<int32_t>((i * 7 + 3) % 23);
   for (std::string_view isa : cpu_isas()) {
-    for (const bool quantized : {false, true}) {
+    for (const auto& [tied, quantized] : {std::pair(false, false), {false, true}, {true, true}}) {
+      ModelConfig config = tiny(tied);
+      config.dim = 32, config.head_dim = 8, config.ffn_dim = 64;
       ThreadPool pool(2);
       const auto ops = make_cpu_ops(pool, isa);
-      Model settled = model;
+      Model settled = random_model(config);
       if (quantized) ASSERT_TRUE(quantize_weights(settled, *find_mix("q8_0"), pool).ok());
       const auto before = paged_logits({**ops}, settled, tokens, {17, 1, 32});
       settle_weights({**ops}, settled.weights);
       EXPECT_EQ(settled.weights.layers[0].up.weight_OI.view().group > 0, quantized);
+      EXPECT_EQ(settled.weights.output().view().group > 0, quantized);
+      EXPECT_EQ(settled.weights.embedding_VD.view().group, 0);
       EXPECT_EQ(paged_logits({**ops}, settled, tokens, {17, 1, 32}), before) << isa;
       settle_weights({**ops}, settled.weights);  // once is enough
       EXPECT_EQ(paged_logits({**ops}, settled, tokens, {17, 1, 32}), before) << isa;

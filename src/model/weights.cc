@@ -149,7 +149,9 @@ void settle_weights(const Context& context, Weights& weights) {
   };
   // Those with parts beside them may be asked for the lengths of their rows.
   weights.for_each_linear([&sort](const std::string&, Linear& linear) { sort(linear.weight_OI, linear.low_rank.empty()); });
-  if (weights.output_VD) sort(weights.output_VD, true);
+  // A table of embeddings that is both stays as it is, of which few rows are read then, and its copy becomes the output's.
+  Tensor output = weights.output();
+  sort(output, true);
   move_to_huge_pages(others);
   if (turned.empty() || bytes > machine_memory().available / 2) return;
   const auto room = allocate_huge_pages(static_cast<size_t>(bytes));
@@ -160,6 +162,7 @@ void settle_weights(const Context& context, Weights& weights) {
     expect_no_use(rows.view().data, rows.bytes());
     to += its_bytes;
   }
+  if (output.view().group > 0) weights.output_VD = output;
 }
 
 int64_t Model::bytes() const {
