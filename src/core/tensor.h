@@ -75,6 +75,7 @@ class Tensor {
   template <class T>
   std::span<T> span() const { return {view_.as<T>(), static_cast<size_t>(numel())}; }
   void zero() const;
+  bool is_shared() const { return owner_.use_count() > 1; }  // its memory stays when it goes
 
  private:
   TensorView view_;

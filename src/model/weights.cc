@@ -1,4 +1,5 @@
 // What a model is made of: names and shapes stand here once, and everything else walks over them.
+#include <algorithm>
 #include <cmath>
 #include <map>
 #include <utility>
@@ -147,8 +148,10 @@ void settle_weights(const Context& context, Weights& weights) {
     turned.push_back({&t, (its_bytes + kLine - 1) / kLine * kLine});
     bytes += turned.back().bytes;
   };
-  // Those with parts beside them may be asked for the lengths of their rows.
-  weights.for_each_linear([&sort](const std::string&, Linear& linear) { sort(linear.weight_OI, linear.low_rank.empty()); });
+  weights.for_each_linear([&sort](const std::string&, Linear& linear) {
+    const auto asks_for_rows = [](const LowRank& part) { return static_cast<bool>(part.magnitude_O); };  // for their lengths
+    sort(linear.weight_OI, std::none_of(linear.low_rank.begin(), linear.low_rank.end(), asks_for_rows));
+  });
   // A table of embeddings that is both stays as it is, of which few rows are read then, and its copy becomes the output's.
   Tensor output = weights.output();
   sort(output, true);
@@ -159,7 +162,7 @@ void settle_weights(const Context& context, Weights& weights) {
   if (!to) return;
   for (const auto& [tensor, its_bytes] : turned) {
     const Tensor rows = std::exchange(*tensor, Tensor(context.ops.turn(to, *tensor), room));
-    expect_no_use(rows.view().data, rows.bytes());
+    if (rows.is_shared()) expect_no_use(rows.view().data, rows.bytes());
     to += its_bytes;
   }
   if (output.view().group > 0) weights.output_VD = output;

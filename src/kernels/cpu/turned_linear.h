@@ -121,21 +121,25 @@ class TurnedLinear {
     float* sums;  // of each thread, the vectors of each row
 
     void begin(int64_t part) const {
-      const auto [p, bundle] = find(part);
-      with_rows(p, [&]<class Rows>() { group<Rows>(p, bundle * kGroups).fetch_first(); });
+      const Place at = find(part);
+      with_rows(at.p, [&]<class Rows>() { group<Rows>(at.p, at.bundle * kGroups).fetch_first(); });
     }
     void operator()(int thread, int64_t part) const {
-      const auto [p, bundle] = find(part);
-      const int64_t outputs = p.weight_OI.rows(), first = bundle * kWidth;
-      const Target to{p.out_NO.f32() + first, outputs, std::min(kWidth, outputs - first), into == Into::kAdd};
-      with_rows(p, [&]<class Rows>() {
-        if (x.rows > 1) return many_rows(groups<Rows>(p, bundle, std::make_index_sequence<kGroups>{}), x, sums + thread * x.rows * kWidth, to);
-        for (int64_t g = 0; g * kLanes < to.outputs; ++g) one_row(group<Rows>(p, bundle * kGroups + g), x, to.group(g));
+      const Place at = find(part);
+      const int64_t outputs = at.p.weight_OI.rows(), first = at.bundle * kWidth;
+      const Target to{at.p.out_NO.f32() + first, outputs, std::min(kWidth, outputs - first), into == Into::kAdd};
+      with_rows(at.p, [&]<class Rows>() {
+        if (x.rows > 1) return many_rows(groups<Rows>(at.p, at.bundle, std::make_index_sequence<kGroups>{}), x, sums + thread * x.rows * kWidth, to);
+        for (int64_t g = 0; g * kLanes < to.outputs; ++g) one_row(group<Rows>(at.p, at.bundle * kGroups + g), x, to.group(g));
       });
     }
 
    private:
-    std::pair<const Ops::Product&, int64_t> find(int64_t bundle) const {
+    struct Place {
+      const Ops::Product& p;
+      int64_t bundle;
+    };
+    Place find(int64_t bundle) const {
       const Ops::Product* p = products.data();
       for (; bundle >= bundles_of(*p); ++p) bundle -= bundles_of(*p);
       return {*p, bundle};
