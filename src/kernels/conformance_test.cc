@@ -160,7 +160,7 @@ TEST_P(EachBackend, LinearWithExtremeCodes) {
 
 // Weights that lie turned give the bits that rows do, alone and beside others; outputs that fill no group of any instruction set.
 TEST_P(EachBackend, TurnedWeightsGiveTheSameBits) {
-  Backend backend(GetParam(), 2);
+  Backend backend(GetParam(), kHasThreads ? 2 : 1);
   const int64_t n_out = 37, n_in = 512;
   Random random{.seed = 3};
   const auto numbers = [&](Shape shape) {
