@@ -7,6 +7,7 @@ server=""
 start_server() {
   local log=$1
   shift
+  url=""
   : >"$log"
   "$@" >"$log" 2>&1 &
   server=$!

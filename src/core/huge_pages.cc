@@ -12,7 +12,6 @@
 #include <string>
 #else
 #include <cstdlib>
-#include <cstring>
 #endif
 
 namespace owlet {
@@ -121,10 +120,10 @@ std::shared_ptr<void> allocate_huge_pages(size_t bytes) {
 #else
 
 std::shared_ptr<void> allocate_huge_pages(size_t bytes) {
-  constexpr size_t kPage = 16 << 10;
-  void* memory = std::aligned_alloc(kPage, (bytes + kPage - 1) / kPage * kPage);
-  if (memory) std::memset(memory, 0, bytes);
-  return {memory, std::free};
+  constexpr uintptr_t kPage = 16 << 10;
+  void* memory = std::calloc(bytes + kPage, 1);  // untouched where it comes fresh from the system
+  if (!memory) return nullptr;
+  return {reinterpret_cast<void*>((reinterpret_cast<uintptr_t>(memory) + kPage - 1) / kPage * kPage), [memory](void*) { std::free(memory); }};
 }
 
 int64_t move_to_huge_pages(const std::vector<std::span<const std::byte>>&) { return 0; }

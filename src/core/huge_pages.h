@@ -1,4 +1,4 @@
-// Files' memory in pages of two megabytes.
+// Memory in pages of two megabytes: files', and new.
 #pragma once
 
 #include <cstddef>

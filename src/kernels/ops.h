@@ -111,8 +111,8 @@ class Ops {
   virtual void linears(std::span<const Product> products, TensorView x_NI, Precision precision) {
     for (const Product& p : products) linear(p.out_NO, Into::kWrite, x_NI, p.weight_OI, precision);
   }
-  // Weights can lie in memory as linear() likes them best: their bytes then (0: as they are is best), and how that comes to be. `to` is a view
-  // of so many bytes that says with `group` how they lie; only linear() and linears() of these ops take it, with the same results to the bit.
+  // Weights can lie in memory as linear() likes them best: their bytes then (0: as they are is best), and what writes so many bytes to `to`.
+  // The view that comes back says with `group` how they lie; only linear() and linears() of these ops take it, with the same results to the bit.
   virtual int64_t turned_bytes(TensorView /*weight_OI*/, Precision) const { return 0; }
   virtual TensorView turn(void* /*to*/, TensorView weight_OI) { return weight_OI; }
   // dx_NI = dout_NO · weight_OI, or added to dx.

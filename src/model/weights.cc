@@ -144,9 +144,12 @@ void settle_weights(const Context& context, Weights& weights) {
   int64_t bytes = 0;
   const auto sort = [&](Tensor& t, bool may_turn) {
     const int64_t its_bytes = may_turn ? context.ops.turned_bytes(t, context.precision) : 0;
-    if (its_bytes == 0) return others.emplace_back(t.view().as<const std::byte>(), static_cast<size_t>(t.bytes())), void();
-    turned.push_back({&t, (its_bytes + kLine - 1) / kLine * kLine});
-    bytes += turned.back().bytes;
+    if (its_bytes == 0) {
+      others.emplace_back(t.view().as<const std::byte>(), static_cast<size_t>(t.bytes()));
+    } else {
+      turned.push_back({&t, (its_bytes + kLine - 1) / kLine * kLine});
+      bytes += turned.back().bytes;
+    }
   };
   weights.for_each_linear([&sort](const std::string&, Linear& linear) {
     const auto asks_for_rows = [](const LowRank& part) { return static_cast<bool>(part.magnitude_O); };  // for their lengths

@@ -32,8 +32,8 @@ class TurnedLinear {
     with_block(products.front().weight_OI.dtype, [&]<class Block>() { product<Block>(products, into, x); });
   }
 
-  // Weights that lie turned in memory are passed by many rows without being turned again. Of [O, I], whose rows lie one behind the other:
-  // what they take so, and that.
+  // Weights that lie turned in memory are read in one stream and need not be turned for every product. Of [O, I], whose rows lie one behind
+  // the other: the bytes that they take so, and what turns them.
   static int64_t turned_bytes(TensorView w) {
     int64_t bytes = 0;
     with_block(w.dtype, [&]<class Block>() { bytes = TurnedRows<S, Block>::bytes(w.rows(), blocks_of<Block>(w)); });
