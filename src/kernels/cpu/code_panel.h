@@ -11,17 +11,31 @@
 
 namespace owlet::cpu {
 
+// Whether something is added to the codes of a run that their sums do not begin with.
+template <class Codes>
+inline constexpr bool kHasLeast = Codes::kKind == CodeKind::kLeast || (kInHalves<Codes> && Codes::kOffset == 0);
+
 // What the codes of a run are worth.
 template <class S, class Codes>
 struct RunWorth {
   typename S::F scale;  // d, or d · s
 };
 template <class S, class Codes>
-  requires(Codes::kKind == CodeKind::kLeast || Codes::kKind == CodeKind::kHalves)
+  requires(Codes::kKind == CodeKind::kLeast)
 struct RunWorth<S, Codes> {
   typename S::F scale;
-  typename S::F least;  // m, or −m · t; kHalves: what t is worth
-  [[no_unique_address]] typename S::template Halves<Codes> halves;
+  typename S::F least;  // m, or −m · t
+};
+template <class S, class Codes>
+  requires(kInHalves<Codes> && !kHasLeast<Codes>)
+struct RunWorth<S, Codes> : S::Scales {
+  typename S::F scale;
+};
+template <class S, class Codes>
+  requires(kInHalves<Codes> && kHasLeast<Codes>)
+struct RunWorth<S, Codes> : S::ScalesAndT {
+  typename S::F scale;
+  typename S::F least;  // what t is worth
 };
 template <class S, class Codes>
   requires(Codes::kKind == CodeKind::kPairs)
@@ -100,13 +114,11 @@ class RowGroup {
   [[gnu::always_inline]] RunWorth<S, Codes> worth(int run) const {
     RunWorth<S, Codes> out;
     if constexpr (kHasD) out.scale = d_;
-    if constexpr (Codes::kKind == CodeKind::kHalves) {
-      const auto s = [&](int half) { return codes_.scale(2 * run + half); };
-      out.least = S::sub(S::zero(), kHasM ? m_ : d_);
+    if constexpr (kInHalves<Codes>) {
+      out.set_scales(codes_.scale(2 * run), codes_.scale(2 * run + 1));
       if constexpr (kHasM) {
-        out.halves.set(s(0), s(1), codes_.t_of(2 * run), codes_.t_of(2 * run + 1));
-      } else {
-        out.halves.set(s(0), s(1));
+        out.set_t(codes_.t_of(2 * run), codes_.t_of(2 * run + 1));
+        out.least = S::sub(S::zero(), m_);
       }
     } else if constexpr (Codes::kRuns > 1) {
       out.scale = S::mul(d_, S::floats(codes_.scale(run)));
@@ -150,13 +162,9 @@ template <class S, class Codes, int64_t R, int64_t G>
     for (int64_t g = 0; g < G; ++g) {
       const auto& worth = w[g].worth;
       typename S::F& sum = sums[r][g];
-      if constexpr (Codes::kKind == CodeKind::kOffset && kStartsAsFloat<S>) {
-        sum = S::fma(worth.scale, S::fma(products[r][g], d, S::set1(block.scaled_sum)), sum);
-      } else {
-        sum = S::fma(S::mul(worth.scale, d), products[r][g], sum);
-      }
+      sum = S::fma(S::mul(worth.scale, d), products[r][g], sum);
       if constexpr (Codes::kKind == CodeKind::kLeast) sum = S::fma(worth.least, S::set1(block.scaled_sum), sum);
-      if constexpr (Codes::kKind == CodeKind::kHalves) sum = S::fma(S::mul(worth.least, d), worth.halves.offsets(block), sum);
+      if constexpr (kInHalves<Codes> && kHasLeast<Codes>) sum = S::fma(S::mul(worth.least, d), worth.times_t(block), sum);
     }
   }
 }

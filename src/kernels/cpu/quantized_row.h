@@ -1,6 +1,8 @@
 // What the products share: activations of 8 bits or in bfloat16, and names for the kinds of numbers.
 #pragma once
 
+#include <algorithm>
+#include <bit>
 #include <cfloat>
 #include <cstdint>
 #include <cstring>
@@ -14,21 +16,34 @@ namespace owlet::cpu {
 struct HalfTag {};    // 16-bit words that are IEEE halves
 struct BFloatTag {};  // … or bfloat16
 
-// Where no instruction adds products to what an integer sum begins with, codes with an offset begin in float32, one operation less a run.
+// Sums of 16 bits, two to a lane: one of codes 0 and 1 of every four, one of codes 2 and 3.
 template <class S>
-inline constexpr bool kStartsAsFloat = requires { requires S::kStartsAsFloat; };
+inline constexpr bool kSumsPairs = requires { requires S::kSumsPairs; };
 
-// 32 activations, and what their sum has to do with the weights' kind of code.
+// 32 activations, and what their sums have to do with the weights' kind of code.
 struct QuantizedBlock {
   float d;  // x ≈ d · q, d = max |x| / 127
   union {
-    int32_t start;      // −offset · Σ q: where integer sums of unsigned codes begin
-    float scaled_sum;   // d · Σ q, for weights with a least value; d · start, where that is a float
-    int16_t halves[2];  // Σ q of the first sixteen and of the others
+    int32_t starts[2];  // −offset · Σ q of both sixteens, or of all and nothing: where integer sums of unsigned codes begin
+    int16_t halves[2];  // Σ q of both sixteens
+    float scaled_sum;   // d · Σ q, for weights with a least value
   };
   int8_t q[kBlock];
 };
-static_assert(sizeof(QuantizedBlock) == 40);
+static_assert(sizeof(QuantizedBlock) == 44);
+
+// Whether both sixteens are worth different scales, and their sums begin apart.
+template <class Codes>
+inline constexpr bool kInHalves = Codes::kKind == CodeKind::kHalves;
+
+// How many products of pairs, of unsigned codes of B bits by signed ones of eight, 16 bits can sum: 2 (2^B − 1) 127 each; where sums begin with
+// what an offset of 2^(B − 1) takes away it matters only what they come to, 2 · 2^(B − 1) · 127 each. Of a run's eight, or of a sixteen's four.
+template <class Codes>
+constexpr int pairs_together() {
+  constexpr int kAll = kInHalves<Codes> ? 4 : 8, kMost = 32767 / (2 * 127 * (Codes::kOffset > 0 ? Codes::kOffset : (1 << Codes::kBits) - 1));
+  static_assert(Codes::kOffset == 0 || kMost >= kAll, "sums begin once");
+  return static_cast<int>(std::bit_floor(static_cast<unsigned>(std::min(kMost, kAll))));
+}
 
 // 32 activations in bfloat16.
 struct BF16Block {
@@ -37,23 +52,57 @@ struct BF16Block {
 template <class Codes>
 using ActivationsOf = std::conditional_t<Codes::kKind == CodeKind::kPairs, BF16Block, QuantizedBlock>;
 
-// q[i] = x[i] · inverse as a whole number; returns their sum. Weights that are not finite numbers leave activations that are none, and
-// maxima that have lost what stood before them: what does not fit becomes 0.
+// Sums of 32 codes: of both sixteens, and of these in the pairs that kSumsPairs sums.
+struct HalfSums {
+  int32_t of[2];
+  HalfSums halves() const { return *this; }
+  // −offset · Σ: of each, or of all and nothing.
+  HalfSums starts(int32_t offset, bool apart) const { return {-offset * (apart ? of[0] : of[0] + of[1]), apart ? -offset * of[1] : 0}; }
+};
+struct PairSums {
+  int16_t of[2][2];
+  HalfSums halves() const { return {of[0][0] + of[0][1], of[1][0] + of[1][1]}; }
+  PairSums starts(int32_t offset, bool apart) const {
+    const auto start = [&](int h, int i) { return static_cast<int16_t>(-offset * (apart ? of[h][i] : h == 0 ? of[0][i] + of[1][i] : 0)); };
+    return {{{start(0, 0), start(0, 1)}, {start(1, 0), start(1, 1)}}};
+  }
+};
+
+// q[i] = x[i] · inverse as a whole number, of 32. Weights that are not finite numbers leave activations that are none, and maxima that have
+// lost what stood before them: what does not fit becomes 0.
 template <class S>
-inline int32_t sixteen_codes(const float* x, typename S::F inverse, int8_t* q) {
-  if constexpr (requires { S::round_to_codes(inverse, q); }) {
-    return S::round_to_codes(S::mul(S::load(x), inverse), q);
+inline auto round_to_codes(const float* x, typename S::F inverse, int8_t* q) {
+  if constexpr (requires { S::round_to_codes(x, inverse, q); }) {
+    return S::round_to_codes(x, inverse, q);
   } else {
-    float rounded[kBlock / 2];
-    for (int64_t i = 0; i < kBlock / 2; i += S::kLanes) S::store(rounded + i, S::round(S::mul(S::load(x + i), inverse)));
-    int32_t sum = 0;
-    for (int64_t i = 0; i < kBlock / 2; ++i) {
+    static_assert(!kSumsPairs<S>);
+    HalfSums sums = {};
+    float rounded[kBlock];
+    for (int64_t i = 0; i < kBlock; i += S::kLanes) S::store(rounded + i, S::round(S::mul(S::load(x + i), inverse)));
+    for (int64_t i = 0; i < kBlock; ++i) {
       const bool fits = rounded[i] >= -127.0f && rounded[i] <= 127.0f;
-      const auto code = static_cast<int32_t>(fits ? rounded[i] : 0.0f);
-      q[i] = static_cast<int8_t>(code);
-      sum += code;
+      q[i] = static_cast<int8_t>(fits ? rounded[i] : 0.0f);
+      sums.of[i / 16] += q[i];
     }
-    return sum;
+    return sums;
+  }
+}
+
+// What products with codes of a kind, and of that offset, need to know of the sums of activations d · q.
+template <class S, class Sums>
+inline void note_sums(QuantizedBlock& block, const Sums& sums, CodeKind kind, int32_t offset) {
+  const HalfSums halves = sums.halves();
+  if (offset != 0) {
+    const auto starts = [&] {
+      if constexpr (kSumsPairs<S>) return sums.starts(offset, kind == CodeKind::kHalves);
+      else return halves.starts(offset, kind == CodeKind::kHalves);
+    }();
+    static_assert(sizeof starts == sizeof block.starts);
+    std::memcpy(block.starts, &starts, sizeof starts);
+  } else if (kind == CodeKind::kLeast) {
+    block.scaled_sum = block.d * static_cast<float>(halves.of[0] + halves.of[1]);
+  } else if (kind == CodeKind::kHalves) {
+    for (int h = 0; h < 2; ++h) block.halves[h] = static_cast<int16_t>(halves.of[h]);
   }
 }
 
@@ -69,23 +118,8 @@ inline void quantize_activations(const float* x, QuantizedBlock* out, int64_t st
     }
     float d = S::largest(largest) / 127.0f;
     if (!(d >= FLT_MIN)) d = 0;
-    const F inverse = S::set1(d != 0 ? 1.0f / d : 0.0f);
-    int32_t sums[2];
-    for (int64_t half = 0; half < 2; ++half) sums[half] = sixteen_codes<S>(x + half * kBlock / 2, inverse, out->q + half * kBlock / 2);
     out->d = d;
-    switch (kind) {
-      case CodeKind::kOffset:
-        if constexpr (kStartsAsFloat<S>) {
-          out->scaled_sum = d * static_cast<float>(-offset * (sums[0] + sums[1]));
-          break;
-        }
-        [[fallthrough]];
-      case CodeKind::kSigned: out->start = -offset * (sums[0] + sums[1]); break;
-      case CodeKind::kLeast: out->scaled_sum = d * static_cast<float>(sums[0] + sums[1]); break;
-      case CodeKind::kPairs: break;
-      case CodeKind::kHalves:
-        for (int half = 0; half < 2; ++half) out->halves[half] = static_cast<int16_t>(sums[half]);
-    }
+    note_sums<S>(*out, round_to_codes<S>(x, S::set1(d != 0 ? 1.0f / d : 0.0f), out->q), kind, offset);
   }
 }
 

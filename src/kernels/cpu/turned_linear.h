@@ -59,13 +59,18 @@ class TurnedLinear {
   template <class Codes>
   static constexpr int64_t kPart = (20 << 10) / (kGroups * sizeof(Panel<S, Codes>)) / Codes::kRuns * Codes::kRuns;
 
-  // Activations in tiles of kRows rows, the last one of what is left: a run of all rows, then the next.
+  template <class Block, class Rows>
+  using Groups = std::array<RowGroup<S, Block, Rows>, kGroups>;
+
+  // Activations as the products pass over them: part by part, of each all tiles of kRows rows, the last one of what is left, and of a tile
+  // a run of all rows, then the next.
   template <class Codes>
   struct Activations {
-    const ActivationsOf<Codes>* blocks;
+    ActivationsOf<Codes>* blocks;
     int64_t rows, runs;
-    int64_t height(int64_t row) const { return std::min(kRows, rows - row); }  // of the tile that begins with this row
-    const ActivationsOf<Codes>* at(int64_t row, int64_t run) const { return blocks + row * runs + run * height(row); }
+    int64_t height(int64_t row) const { return std::min(kRows, rows - row); }             // of the tile that begins with this row
+    int64_t part(int64_t run) const { return std::min(kPart<Codes>, runs - run); }         // runs of the part that begins with this run
+    ActivationsOf<Codes>* at(int64_t row, int64_t run) const { return blocks + run * rows + row * part(run); }
   };
 
   struct Target {
@@ -129,7 +134,7 @@ class TurnedLinear {
       const int64_t outputs = at.p.weight_OI.rows(), first = at.bundle * kWidth;
       const Target to{at.p.out_NO.f32() + first, outputs, std::min(kWidth, outputs - first), into == Into::kAdd};
       with_rows(at.p, [&]<class Rows>() {
-        if (x.rows > 1) return many_rows(groups<Rows>(at.p, at.bundle, std::make_index_sequence<kGroups>{}), x, sums + thread * x.rows * kWidth, to);
+        if (x.rows > 1) return many_rows<Block, Rows>(groups<Rows>(at.p, at.bundle, std::make_index_sequence<kGroups>{}), x, sums + thread * x.rows * kWidth, to);
         for (int64_t g = 0; g * kLanes < to.outputs; ++g) one_row(group<Rows>(at.p, at.bundle * kGroups + g), x, to.group(g));
       });
     }
@@ -149,7 +154,7 @@ class TurnedLinear {
       p.weight_OI.group == kLanes ? visit.template operator()<TurnedRows<S, Block>>() : visit.template operator()<LyingRows<S, Block>>();
     }
     template <class Rows, size_t... G>
-    std::array<RowGroup<S, Block, Rows>, kGroups> groups(const Ops::Product& p, int64_t bundle, std::index_sequence<G...>) const {
+    Groups<Block, Rows> groups(const Ops::Product& p, int64_t bundle, std::index_sequence<G...>) const {
       return {group<Rows>(p, bundle * kGroups + static_cast<int64_t>(G))...};
     }
     // Behind the last group comes the last group again.
@@ -168,7 +173,10 @@ class TurnedLinear {
     pool_.parallel_for((x.rows() + kRows - 1) / kRows, 1, [&](int64_t begin, int64_t end) {
       for (int64_t first = begin * kRows; first < std::min(end * kRows, x.rows()); first += kRows) {
         const int64_t height = out.height(first);
-        for (int64_t r = 0; r < height; ++r) encode_row<Codes>(x.f32() + (first + r) * x.cols(), blocks + first * runs + r, height, runs);
+        for (int64_t r = 0; r < height; ++r) {
+          const float* row = x.f32() + (first + r) * x.cols();
+          for (int64_t run = 0; run < runs; run += kPart<Codes>) encode_row<Codes>(row + run * kBlock, out.at(first, run) + r, height, out.part(run));
+        }
       }
     });
     return out;
@@ -201,30 +209,28 @@ class TurnedLinear {
   }
 
   template <class Block, class Rows>
-  [[gnu::noinline]] static void many_rows(std::array<RowGroup<S, Block, Rows>, kGroups> groups, const Activations<BlockCodes<Block, S>>& x, float* sums,
-                                          const Target& to) {
+  [[gnu::noinline]] static void many_rows(Groups<Block, Rows> groups, const Activations<BlockCodes<Block, S>>& x, float* sums, const Target& to) {
     using Codes = BlockCodes<Block, S>;
-    constexpr int64_t kRuns = kPart<Codes>;
-    static_assert(kRuns > 0);
-    Panel<S, Codes> panels[kRuns][kGroups];
-    for (int64_t first = 0; first < x.runs; first += kRuns) {
-      const int64_t runs = std::min(kRuns, x.runs - first);
-      for (int64_t g = 0; g < kGroups; ++g) {
-        RowGroup<S, Block, Rows>& group = groups[static_cast<size_t>(g)];
-        for (int64_t i = 0; i < runs; i += Codes::kRuns) {
-          group.open((first + i) / Codes::kRuns);
-#pragma GCC unroll 8
-          for (int run = 0; run < Codes::kRuns; ++run) {
-            panels[i + run][g] = group.run(run);
-          }
-        }
-      }
+    static_assert(kPart<Codes> > 0);
+    Panel<S, Codes> panels[kPart<Codes>][kGroups];
+    for (int64_t first = 0; first < x.runs; first += kPart<Codes>) {
+      const int64_t runs = x.part(first);
       Upcoming upcoming = groups[0].upcoming(kGroups * first, kGroups * runs, runs * ((x.rows + kRows - 1) / kRows));
+      for (int64_t run = 0; run < runs; run += Codes::kRuns) turn_block<Block>(groups, (first + run) / Codes::kRuns, panels + run);
       for (int64_t r = 0; r < x.rows; r += kRows) {
         upcoming.stop_at_end();
         const Part<Codes> part{panels, x.at(r, first), runs, x.height(r), first == 0, first + runs == x.runs, upcoming};
         tiles<kRows>(part, x.height(r), sums + r * kWidth, to.rows_from(r));
       }
+    }
+  }
+  template <class Block, class Rows, class Panels>
+  [[gnu::always_inline]] static void turn_block(Groups<Block, Rows>& groups, int64_t block, Panels* panels) {
+    for (int64_t g = 0; g < kGroups; ++g) {
+      RowGroup<S, Block, Rows>& group = groups[static_cast<size_t>(g)];
+      group.open(block);
+#pragma GCC unroll 8
+      for (int run = 0; run < BlockCodes<Block, S>::kRuns; ++run) panels[run][g] = group.run(run);
     }
   }
 

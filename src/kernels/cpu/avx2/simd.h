@@ -4,6 +4,7 @@
 #include <immintrin.h>
 
 #include <algorithm>
+#include <bit>
 #include <cstdint>
 #include <cstring>
 
@@ -84,11 +85,27 @@ struct Avx2 {
     for (int64_t i = 0; i < n; ++i) padded[i] = p[i];
     return load(padded, tag);
   }
+  // Packing leaves each half of a vector in its place: words of four codes come as 0, 2, 4, 6, 1, 3, 5, 7.
+  static PairSums round_to_codes(const float* x, F inverse, int8_t* q) {
+    const auto eight = [&](int i) {
+      const F scaled = mul(load(x + 8 * i), inverse);
+      const F fits = _mm256_cmp_ps(_mm256_andnot_ps(set1(-0.0f), scaled), set1(127.5f), _CMP_LT_OQ);
+      return _mm256_cvtps_epi32(_mm256_and_ps(scaled, fits));
+    };
+    const __m256i packed = _mm256_packs_epi16(_mm256_packs_epi32(eight(0), eight(1)), _mm256_packs_epi32(eight(2), eight(3)));
+    const __m256i codes = _mm256_permutevar8x32_epi32(packed, _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7));
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(q), codes);
+    __m256i pairs = _mm256_maddubs_epi16(_mm256_set1_epi8(1), codes);
+    pairs = _mm256_add_epi16(pairs, _mm256_shuffle_epi32(pairs, 0x4e));
+    pairs = _mm256_add_epi16(pairs, _mm256_shuffle_epi32(pairs, 0xb1));
+    const int32_t sums[2] = {_mm256_extract_epi32(pairs, 0), _mm256_extract_epi32(pairs, 4)};
+    return std::bit_cast<PairSums>(sums);
+  }
 
   // Block formats; see block_codes.h and code_panel.h.
   using Quad = __m256i;
   static constexpr int32_t kSignedOffset = 0;
-  static constexpr bool kStartsAsFloat = true;
+  static constexpr bool kSumsPairs = true;
   // A vector of activations costs a load, which two groups of outputs share.
   static constexpr int64_t kProductRows = 4;
   static constexpr int64_t kProductGroups = 2;
@@ -139,34 +156,27 @@ struct Avx2 {
   static Quad plus(Quad ints, int n) { return _mm256_add_epi32(ints, _mm256_set1_epi32(n)); }
   static F floats(Quad ints) { return _mm256_cvtepi32_ps(ints); }
 
-  template <class Codes>
-  struct Halves {};
-  template <class Codes>
-    requires(Codes::kKind == CodeKind::kHalves)
-  struct Halves<Codes> {
-    __m256i scales[2];  // s of both sixteens, twice in each lane
-    __m256i t;          // t of both
-    static __m256i pair(__m256i low, __m256i high) { return _mm256_blend_epi16(low, _mm256_slli_epi32(high, 16), 0xaa); }
-    void set(Quad s0, Quad s1) {
+  // Of runs whose sixteens are worth different scales.
+  struct Scales {
+    __m256i scales[2];  // s of both, twice in each lane
+    void set_scales(Quad s0, Quad s1) {
       scales[0] = pair(s0, s0);
       scales[1] = pair(s1, s1);
-      t = _mm256_mullo_epi16(pair(s0, s1), _mm256_set1_epi16(Codes::kOffset));
     }
-    void set(Quad s0, Quad s1, Quad t0, Quad t1) {
-      set(s0, s1);
-      t = pair(t0, t1);
-    }
-    F offsets(const QuantizedBlock& x) const { return _mm256_cvtepi32_ps(_mm256_madd_epi16(t, _mm256_set1_epi32(x.start))); }
+    static __m256i pair(__m256i low, __m256i high) { return _mm256_blend_epi16(low, _mm256_slli_epi32(high, 16), 0xaa); }
+  };
+  struct ScalesAndT : Scales {
+    __m256i t;  // of both
+    void set_t(Quad t0, Quad t1) { t = pair(t0, t1); }
+    F times_t(const QuantizedBlock& x) const { return _mm256_cvtepi32_ps(_mm256_madd_epi16(t, _mm256_set1_epi32(x.starts[0]))); }
   };
 
-  // out[r][g] = Σ q_w q_x over a run, exact, of R rows of activations and G groups of weights. Products of unsigned codes of B bits by eight are summed in 16
-  // bits, as many as 2 (2^B − 1) 127 allows; those of eight bits by eight are |w| · (x with w's sign), two of which stay below
-  // 2 · 128 · 127.
+  // out[r][g] = Σ q_w q_x over a run, exact, of R rows of activations and G groups of weights. Products of unsigned codes by signed ones
+  // are summed in 16 bits; those of eight bits by eight are |w| · (x with w's sign), two of which stay below 2 · 128 · 127.
   template <class Codes, class Panel, int64_t R, int64_t G>
   [[gnu::always_inline]] static void products(const Panel (&w)[G], const QuantizedBlock* x, int64_t stride, F (&out)[R][G]) {
-    constexpr bool kSigned = Codes::kKind == CodeKind::kSigned, kInHalves = Codes::kKind == CodeKind::kHalves;
-    constexpr int kTogether = Codes::kBits <= 4 ? 8 : Codes::kBits == 5 ? 4 : 2;
-    constexpr int kQuads = kSigned ? 1 : kInHalves ? std::min(4, kTogether) : kTogether;
+    constexpr bool kSigned = Codes::kKind == CodeKind::kSigned, kStarts = !kSigned && Codes::kOffset > 0;
+    constexpr int kQuads = kSigned ? 1 : pairs_together<Codes>();
     __m256i pairs[R][G], sum[R][G];
 #pragma GCC unroll 16
     for (int j = 0; j < 8; ++j) {
@@ -175,16 +185,21 @@ struct Avx2 {
       for (int64_t g = 0; g < G; ++g) now(quads[g] = w[g].quads[j]);
 #pragma GCC unroll 16
       for (int64_t r = 0; r < R; ++r) {
-        const __m256i four = four_of(x[r * stride], j);
+        const QuantizedBlock& block = x[r * stride];
+        const __m256i four = four_of(block, j);
 #pragma GCC unroll 4
         for (int64_t g = 0; g < G; ++g) {
           const __m256i quad = quads[g];
           const __m256i two = kSigned ? _mm256_maddubs_epi16(_mm256_abs_epi8(quad), _mm256_sign_epi8(four, quad)) : _mm256_maddubs_epi16(quad, four);
-          pairs[r][g] = j % kQuads == 0 ? two : _mm256_add_epi16(pairs[r][g], two);
+          if (j % kQuads != 0) {
+            pairs[r][g] = _mm256_add_epi16(pairs[r][g], two);
+          } else {
+            pairs[r][g] = kStarts ? _mm256_add_epi16(two, _mm256_set1_epi32(block.starts[j / kQuads])) : two;
+          }
           if constexpr (!kSigned) now(pairs[r][g]);
           if ((j + 1) % kQuads != 0) continue;
           __m256i weight = _mm256_set1_epi16(1);
-          if constexpr (kInHalves) weight = w[g].worth.halves.scales[j / 4];
+          if constexpr (kInHalves<Codes>) weight = w[g].worth.scales[j / 4];
           const __m256i four_sums = _mm256_madd_epi16(pairs[r][g], weight);
           sum[r][g] = j + 1 == kQuads ? four_sums : _mm256_add_epi32(sum[r][g], four_sums);
           if constexpr (kSigned) now(sum[r][g]);
@@ -195,6 +210,7 @@ struct Avx2 {
     for (int64_t r = 0; r < R; ++r) {
 #pragma GCC unroll 4
       for (int64_t g = 0; g < G; ++g) {
+        if constexpr (!kSigned) now(sum[r][g]);
         out[r][g] = _mm256_cvtepi32_ps(sum[r][g]);
       }
     }

@@ -74,11 +74,16 @@ struct Avx512 {
   static F as_float(__m512bh x) { return (__m512)x; }
   static __m512bh as_pairs(F x) { return (__m512bh)x; }
 
-  static int32_t round_to_codes(F x, int8_t* q) {
-    const __mmask16 fits = _mm512_cmp_ps_mask(_mm512_abs_ps(x), _mm512_set1_ps(127.5f), _CMP_LT_OQ);
-    const __m512i codes = _mm512_maskz_cvt_roundps_epi32(fits, x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
-    _mm_storeu_si128(reinterpret_cast<__m128i*>(q), _mm512_cvtepi32_epi8(codes));
-    return _mm512_reduce_add_epi32(codes);
+  static HalfSums round_to_codes(const float* x, F inverse, int8_t* q) {
+    HalfSums sums;
+    for (int half = 0; half < 2; ++half) {
+      const F scaled = mul(load(x + half * kLanes), inverse);
+      const __mmask16 fits = _mm512_cmp_ps_mask(_mm512_abs_ps(scaled), _mm512_set1_ps(127.5f), _CMP_LT_OQ);
+      const __m512i codes = _mm512_maskz_cvt_roundps_epi32(fits, scaled, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+      _mm_storeu_si128(reinterpret_cast<__m128i*>(q + half * kLanes), _mm512_cvtepi32_epi8(codes));
+      sums.of[half] = _mm512_reduce_add_epi32(codes);
+    }
+    return sums;
   }
 
   // Block formats; see block_codes.h and code_panel.h.
@@ -136,39 +141,31 @@ struct Avx512 {
   static Quad plus(Quad ints, int n) { return _mm512_add_epi32(ints, _mm512_set1_epi32(n)); }
   static F floats(Quad ints) { return _mm512_cvtepi32_ps(ints); }
 
-  template <class Codes>
-  struct Halves {};
-  template <class Codes>
-    requires(Codes::kKind == CodeKind::kHalves)
-  struct Halves<Codes> {
-    __m512i scales[2];  // s of both sixteens
-    __m512i t;          // (t, t) of both in each lane
-    static __m512i pair(__m512i low, __m512i high) {
-      return _mm512_or_si512(_mm512_and_si512(low, _mm512_set1_epi32(0xffff)), _mm512_slli_epi32(high, 16));
-    }
-    void set(Quad s0, Quad s1) {
+  // Of runs whose sixteens are worth different scales.
+  struct Scales {
+    __m512i scales[2];  // s of both
+    void set_scales(Quad s0, Quad s1) {
       scales[0] = s0;
       scales[1] = s1;
-      t = _mm512_mullo_epi16(pair(s0, s1), _mm512_set1_epi16(Codes::kOffset));
     }
-    void set(Quad s0, Quad s1, Quad t0, Quad t1) {
-      set(s0, s1);
-      t = pair(t0, t1);
-    }
-    F offsets(const QuantizedBlock& x) const { return _mm512_cvtepi32_ps(_mm512_madd_epi16(t, _mm512_set1_epi32(x.start))); }
+  };
+  struct ScalesAndT : Scales {
+    __m512i t;  // (t, t) of both in each lane
+    void set_t(Quad t0, Quad t1) { t = _mm512_or_si512(_mm512_and_si512(t0, _mm512_set1_epi32(0xffff)), _mm512_slli_epi32(t1, 16)); }
+    F times_t(const QuantizedBlock& x) const { return _mm512_cvtepi32_ps(_mm512_madd_epi16(t, _mm512_set1_epi32(x.starts[0]))); }
   };
 
   // out[r] = Σ q_w q_x over a run, exact, of R rows of activations.
   template <class Codes, class Panel, int64_t R>
   [[gnu::always_inline]] static void products(const Panel (&w)[1], const QuantizedBlock* x, int64_t stride, F (&out)[R][1]) {
-    constexpr bool kInHalves = Codes::kKind == CodeKind::kHalves, kStarts = Codes::kKind == CodeKind::kSigned || Codes::kKind == CodeKind::kOffset;
+    constexpr bool kStarts = Codes::kKind == CodeKind::kSigned || Codes::kOffset > 0;
     // The halves' sums are worth different scales; and one row's additions should not all wait for each other.
-    constexpr bool kTwoSums = kInHalves || R == 1;
+    constexpr bool kTwoSums = kInHalves<Codes> || R == 1;
     __m512i sum[R], other[R];
 #pragma GCC unroll 16
     for (int64_t r = 0; r < R; ++r) {
-      sum[r] = kStarts ? _mm512_set1_epi32(x[r * stride].start) : _mm512_setzero_si512();
-      other[r] = _mm512_setzero_si512();
+      sum[r] = kStarts ? _mm512_set1_epi32(x[r * stride].starts[0]) : _mm512_setzero_si512();
+      other[r] = kStarts && kInHalves<Codes> ? _mm512_set1_epi32(x[r * stride].starts[1]) : _mm512_setzero_si512();
     }
 #pragma GCC unroll 16
     for (int j = 0; j < 8; ++j) {
@@ -183,9 +180,9 @@ struct Avx512 {
     }
 #pragma GCC unroll 16
     for (int64_t r = 0; r < R; ++r) {
-      if constexpr (kInHalves) {
-        sum[r] = _mm512_mullo_epi32(sum[r], w[0].worth.halves.scales[0]);
-        other[r] = _mm512_mullo_epi32(other[r], w[0].worth.halves.scales[1]);
+      if constexpr (kInHalves<Codes>) {
+        sum[r] = _mm512_mullo_epi32(sum[r], w[0].worth.scales[0]);
+        other[r] = _mm512_mullo_epi32(other[r], w[0].worth.scales[1]);
       }
       out[r][0] = _mm512_cvtepi32_ps(kTwoSums ? _mm512_add_epi32(sum[r], other[r]) : sum[r]);
     }

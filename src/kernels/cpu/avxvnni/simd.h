@@ -8,7 +8,7 @@ namespace owlet::cpu {
 struct AvxVnni : Avx2 {
   static constexpr const char* kName = "avxvnni";
   static constexpr int32_t kSignedOffset = 128;
-  static constexpr bool kStartsAsFloat = false;
+  static constexpr bool kSumsPairs = false;
 
   static Quad from_signed(Quad codes) { return _mm256_xor_si256(codes, _mm256_set1_epi8(-128)); }
   // sums + four products of unsigned by signed bytes in each lane.
@@ -18,7 +18,7 @@ struct AvxVnni : Avx2 {
   // are worth different scales.
   template <class Codes, class Panel, int64_t R, int64_t G>
   [[gnu::always_inline]] static void products(const Panel (&w)[G], const QuantizedBlock* x, int64_t stride, F (&out)[R][G]) {
-    constexpr bool kInHalves = Codes::kKind == CodeKind::kHalves, kStarts = Codes::kKind == CodeKind::kSigned || Codes::kKind == CodeKind::kOffset;
+    constexpr bool kStarts = Codes::kKind == CodeKind::kSigned || Codes::kOffset > 0;
     __m256i total[R][G];
 #pragma GCC unroll 2
     for (int half = 0; half < 2; ++half) {
@@ -30,7 +30,7 @@ struct AvxVnni : Avx2 {
           const __m256i four = four_of(x[r * stride], 4 * half + j);
 #pragma GCC unroll 4
           for (int64_t g = 0; g < G; ++g) {
-            if (j == 0) sum[r][g] = half == 1 && !kInHalves ? total[r][g] : _mm256_set1_epi32(kStarts ? x[r * stride].start : 0);
+            if (j == 0) sum[r][g] = half == 1 && !kInHalves<Codes> ? total[r][g] : _mm256_set1_epi32(kStarts ? x[r * stride].starts[half] : 0);
             sum[r][g] = add_dots(sum[r][g], w[g].quads[4 * half + j], four);
           }
         }
@@ -39,8 +39,8 @@ struct AvxVnni : Avx2 {
       for (int64_t r = 0; r < R; ++r) {
 #pragma GCC unroll 4
         for (int64_t g = 0; g < G; ++g) {
-          if constexpr (kInHalves) sum[r][g] = _mm256_mullo_epi32(sum[r][g], _mm256_srai_epi32(w[g].worth.halves.scales[half], 16));
-          total[r][g] = kInHalves && half == 1 ? _mm256_add_epi32(total[r][g], sum[r][g]) : sum[r][g];
+          if constexpr (kInHalves<Codes>) sum[r][g] = _mm256_mullo_epi32(sum[r][g], _mm256_srai_epi32(w[g].worth.scales[half], 16));
+          total[r][g] = kInHalves<Codes> && half == 1 ? _mm256_add_epi32(total[r][g], sum[r][g]) : sum[r][g];
         }
       }
     }

@@ -120,27 +120,21 @@ struct Generic {
   static Quad plus(Quad ints, int n) { return quad_of([&](int i) { return ints.word[i] + static_cast<uint32_t>(n); }); }
   static F floats(Quad ints) { return each([&](int i) { return static_cast<float>(static_cast<int32_t>(ints.word[i])); }); }
 
-  template <class Codes>
-  struct Halves {};
-  template <class Codes>
-    requires(Codes::kKind == CodeKind::kHalves)
-  struct Halves<Codes> {
-    int32_t scales[2][kLanes], t[2][kLanes];
-    void set(Quad s0, Quad s1) {
+  // Of runs whose sixteens are worth different scales.
+  struct Scales {
+    int32_t scales[2][kLanes];  // s of both
+    void set_scales(Quad s0, Quad s1) { copy(s0, s1, scales); }
+    static void copy(const Quad& a, const Quad& b, int32_t (&to)[2][kLanes]) {
       for (int i = 0; i < kLanes; ++i) {
-        scales[0][i] = static_cast<int32_t>(s0.word[i]);
-        scales[1][i] = static_cast<int32_t>(s1.word[i]);
-        for (int half = 0; half < 2; ++half) t[half][i] = Codes::kOffset * scales[half][i];
+        to[0][i] = static_cast<int32_t>(a.word[i]);
+        to[1][i] = static_cast<int32_t>(b.word[i]);
       }
     }
-    void set(Quad s0, Quad s1, Quad t0, Quad t1) {
-      set(s0, s1);
-      for (int i = 0; i < kLanes; ++i) {
-        t[0][i] = static_cast<int32_t>(t0.word[i]);
-        t[1][i] = static_cast<int32_t>(t1.word[i]);
-      }
-    }
-    F offsets(const QuantizedBlock& x) const {
+  };
+  struct ScalesAndT : Scales {
+    int32_t t[2][kLanes];
+    void set_t(Quad t0, Quad t1) { copy(t0, t1, t); }
+    F times_t(const QuantizedBlock& x) const {
       return each([&](int i) { return static_cast<float>(t[0][i] * x.halves[0] + t[1][i] * x.halves[1]); });
     }
   };
@@ -153,11 +147,12 @@ struct Generic {
       const QuantizedBlock& block = x[r * stride];
       out[r][0] = each([&](int i) {
         int32_t sums[2] = {};
+        for (int half = 0; half < 2 && Codes::kOffset > 0; ++half) sums[half] = block.starts[half];
         for (int k = 0; k < kBlock; ++k) sums[k / 16] += static_cast<Byte>(w[0].quads[k / 4].word[i] >> (8 * (k % 4))) * block.q[k];
-        if constexpr (Codes::kKind == CodeKind::kHalves) {
-          for (int half = 0; half < 2; ++half) sums[half] *= w[0].worth.halves.scales[half][i];
+        if constexpr (kInHalves<Codes>) {
+          for (int half = 0; half < 2; ++half) sums[half] *= w[0].worth.scales[half][i];
         }
-        return static_cast<float>(sums[0] + sums[1] + (Codes::kKind == CodeKind::kOffset ? block.start : 0));
+        return static_cast<float>(sums[0] + sums[1]);
       });
     }
   }

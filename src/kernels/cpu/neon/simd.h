@@ -76,6 +76,22 @@ struct Neon {
     return load(padded, tag);
   }
 
+  static HalfSums round_to_codes(const float* x, F inverse, int8_t* q) {
+    const auto four = [&](int i) {
+      const F scaled = vmulq_f32(vld1q_f32(x + 4 * i), inverse);
+      const uint32x4_t fits = vcltq_f32(vabsq_f32(scaled), vdupq_n_f32(127.5f));
+      return vmovn_s32(vandq_s32(vcvtnq_s32_f32(scaled), vreinterpretq_s32_u32(fits)));
+    };
+    HalfSums sums;
+    for (int h = 0; h < 2; ++h) {
+      const int16x8_t low = vcombine_s16(four(4 * h), four(4 * h + 1)), high = vcombine_s16(four(4 * h + 2), four(4 * h + 3));
+      const int8x16_t codes = vcombine_s8(vmovn_s16(low), vmovn_s16(high));
+      vst1q_s8(q + 16 * h, codes);
+      sums.of[h] = vaddlvq_s8(codes);
+    }
+    return sums;
+  }
+
   // Block formats; see block_codes.h and code_panel.h. Codes of all kinds fit into signed bytes.
   using Quad = uint8x16_t;
   static constexpr int32_t kSignedOffset = 0;
@@ -124,44 +140,44 @@ struct Neon {
   static Quad plus(Quad x, int n) { return quad(vaddq_s32(ints(x), vdupq_n_s32(n))); }
   static F floats(Quad x) { return vcvtq_f32_s32(ints(x)); }
 
-  template <class Codes>
-  struct Halves {};
-  template <class Codes>
-    requires(Codes::kKind == CodeKind::kHalves)
-  struct Halves<Codes> {
-    int32x4_t scales[2], t[2];  // s and t of both sixteens
-    void set(Quad s0, Quad s1) {
+  // Of runs whose sixteens are worth different scales.
+  struct Scales {
+    int32x4_t scales[2];  // s of both
+    void set_scales(Quad s0, Quad s1) {
       scales[0] = ints(s0);
       scales[1] = ints(s1);
-      for (int half = 0; half < 2; ++half) t[half] = vmulq_n_s32(scales[half], Codes::kOffset);
     }
-    void set(Quad s0, Quad s1, Quad t0, Quad t1) {
-      set(s0, s1);
+  };
+  struct ScalesAndT : Scales {
+    int32x4_t t[2];
+    void set_t(Quad t0, Quad t1) {
       t[0] = ints(t0);
       t[1] = ints(t1);
     }
-    F offsets(const QuantizedBlock& x) const { return vcvtq_f32_s32(vmlaq_n_s32(vmulq_n_s32(t[0], x.halves[0]), t[1], x.halves[1])); }
+    F times_t(const QuantizedBlock& x) const { return vcvtq_f32_s32(vmlaq_n_s32(vmulq_n_s32(t[0], x.halves[0]), t[1], x.halves[1])); }
   };
+  // Where the sum of a half begins.
+  template <class Codes>
+  static int32x4_t start(const QuantizedBlock& x, int half) { return vdupq_n_s32(Codes::kOffset > 0 ? x.starts[half] : 0); }
 
   // out[r] = Σ q_w q_x over a run, exact, of R rows of activations.
   template <class Codes, class Panel, int64_t R>
   static void products(const Panel (&w)[1], const QuantizedBlock* x, int64_t stride, F (&out)[R][1]) {
-    constexpr bool kInHalves = Codes::kKind == CodeKind::kHalves;
     int32x4_t sum[R];
 #pragma GCC unroll 16
-    for (int64_t r = 0; r < R; ++r) sum[r] = vdupq_n_s32(Codes::kKind == CodeKind::kOffset ? x[r * stride].start : 0);
+    for (int64_t r = 0; r < R; ++r) sum[r] = kInHalves<Codes> ? vdupq_n_s32(0) : start<Codes>(x[r * stride], 0);
 #pragma GCC unroll 2
     for (int half = 0; half < 2; ++half) {
       const auto code = [&](int j) { return vreinterpretq_s8_u8(w[0].quads[4 * half + j]); };
 #pragma GCC unroll 16
       for (int64_t r = 0; r < R; ++r) {
         const int8x16_t q = vld1q_s8(x[r * stride].q + 16 * half);
-        int32x4_t four = kInHalves ? vdupq_n_s32(0) : sum[r];
+        int32x4_t four = kInHalves<Codes> ? start<Codes>(x[r * stride], half) : sum[r];
         four = vdotq_laneq_s32(four, code(0), q, 0);
         four = vdotq_laneq_s32(four, code(1), q, 1);
         four = vdotq_laneq_s32(four, code(2), q, 2);
         four = vdotq_laneq_s32(four, code(3), q, 3);
-        if constexpr (kInHalves) four = vmlaq_s32(sum[r], four, w[0].worth.halves.scales[half]);
+        if constexpr (kInHalves<Codes>) four = vmlaq_s32(sum[r], four, w[0].worth.scales[half]);
         sum[r] = four;
       }
     }

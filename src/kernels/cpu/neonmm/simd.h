@@ -68,10 +68,9 @@ struct NeonMm : Neon {
     if constexpr (R % 2 != 0) {
       Neon::products<Codes>(w, x, stride, out);
     } else {
-      constexpr bool kInHalves = Codes::kKind == CodeKind::kHalves;
       int32x4_t square[R / 2][2], sum[R];  // [outputs 0 and 1 by rows r and r + 1, then outputs 2 and 3]
 #pragma GCC unroll 16
-      for (int64_t r = 0; r < R; ++r) sum[r] = vdupq_n_s32(Codes::kKind == CodeKind::kOffset ? x[r * stride].start : 0);
+      for (int64_t r = 0; r < R; ++r) sum[r] = kInHalves<Codes> ? vdupq_n_s32(0) : start<Codes>(x[r * stride], 0);
 #pragma GCC unroll 2
       for (int half = 0; half < 2; ++half) {
         int8x16_t outputs[2][2];  // of eight codes: outputs 0 and 1, 2 and 3
@@ -87,14 +86,14 @@ struct NeonMm : Neon {
           const int8x16_t rows[2] = {vreinterpretq_s8_s64(vzip1q_s64(x0, x1)), vreinterpretq_s8_s64(vzip2q_s64(x0, x1))};
           int32x4_t (&of_two)[2] = square[r / 2];
           for (int h = 0; h < 2; ++h) {
-            const int32x4_t before = half == 0 || kInHalves ? vdupq_n_s32(0) : of_two[h];
+            const int32x4_t before = half == 0 || kInHalves<Codes> ? vdupq_n_s32(0) : of_two[h];
             of_two[h] = vmmlaq_s32(vmmlaq_s32(before, outputs[0][h], rows[0]), outputs[1][h], rows[1]);
           }
-          if (half == 0 && !kInHalves) continue;
+          if (half == 0 && !kInHalves<Codes>) continue;
           const int32x4_t of_rows[2] = {vuzp1q_s32(of_two[0], of_two[1]), vuzp2q_s32(of_two[0], of_two[1])};
           for (int h = 0; h < 2; ++h) {
-            if constexpr (kInHalves) {
-              sum[r + h] = vmlaq_s32(sum[r + h], of_rows[h], w[0].worth.halves.scales[half]);
+            if constexpr (kInHalves<Codes>) {
+              sum[r + h] = vmlaq_s32(sum[r + h], vaddq_s32(of_rows[h], start<Codes>(x[(r + h) * stride], half)), w[0].worth.scales[half]);
             } else {
               sum[r + h] = vaddq_s32(sum[r + h], of_rows[h]);
             }

@@ -2,9 +2,6 @@
 // eighth bit; codes below 128 have none, and so every bit of the results is that of wasm/.
 #pragma once
 
-#include <algorithm>
-#include <bit>
-
 #include "kernels/cpu/wasm/simd.h"
 
 namespace owlet::cpu {
@@ -13,43 +10,32 @@ struct Relaxed : Wasm {
   static constexpr const char* kName = "relaxed";
   static constexpr int64_t kProductRows = 4;
 
-  template <class Codes>
-  struct Halves {};
-  template <class Codes>
-    requires(Codes::kKind == CodeKind::kHalves)
-  struct Halves<Codes> {
-    Quad scales[2];  // s of both sixteens, twice in each lane
-    Quad t;          // t of both
-    void set(Quad s0, Quad s1) {
+  static constexpr bool kSumsPairs = true;
+
+  // Of runs whose sixteens are worth different scales.
+  struct Scales {
+    Quad scales[2];  // s of both, twice in each lane
+    void set_scales(Quad s0, Quad s1) {
       scales[0] = pair(s0, s0);
       scales[1] = pair(s1, s1);
-      const auto times_offset = [](v128_t s) { return wasm_i16x8_mul(s, wasm_i16x8_splat(Codes::kOffset)); };
-      const Quad s = pair(s0, s1);
-      t = {times_offset(s.low), times_offset(s.high)};
     }
-    void set(Quad s0, Quad s1, Quad t0, Quad t1) {
-      set(s0, s1);
-      t = pair(t0, t1);
-    }
-    F offsets(const QuantizedBlock& x) const { return floats(dot(t, {wasm_i32x4_splat(x.start), wasm_i32x4_splat(x.start)})); }
+  };
+  struct ScalesAndT : Scales {
+    Quad t;  // of both
+    void set_t(Quad t0, Quad t1) { t = pair(t0, t1); }
+    F times_t(const QuantizedBlock& x) const { return floats(dot(t, splat(x.starts[0]))); }
   };
 
-  // out[r] = Σ q_w q_x over a run, exact, of R rows of activations. Products of codes of B bits are summed in 16 bits, as many as
-  // 2 (2^B − 1) 127 allows.
+  // out[r] = Σ q_w q_x over a run, exact, of R rows of activations. Products of codes of B bits are summed in 16 bits: as many as
+  // 2 (2^B − 1) 127 allows, or where sums begin with what the offset takes away, as many as 2 · 2^(B − 1) · 127 allows.
   template <class Codes, class Panel, int64_t R>
   [[gnu::always_inline]] static void products(const Panel (&w)[1], const QuantizedBlock* x, int64_t stride, F (&out)[R][1]) {
     if constexpr (Codes::kKind == CodeKind::kSigned) {
       Wasm::products<Codes>(w, x, stride, out);
     } else {
-      constexpr bool kInHalves = Codes::kKind == CodeKind::kHalves;
-      constexpr int kMost = 32767 / (2 * 127 * ((1 << Codes::kBits) - 1));
-      constexpr int kQuads = static_cast<int>(std::bit_floor(static_cast<unsigned>(std::min(kMost, kInHalves ? 4 : 8))));
+      constexpr bool kStarts = Codes::kOffset > 0;
+      constexpr int kQuads = pairs_together<Codes>();
       Quad sum[R];
-#pragma unroll
-      for (int64_t r = 0; r < R; ++r) {
-        const v128_t start = wasm_i32x4_splat(Codes::kKind == CodeKind::kOffset ? x[r * stride].start : 0);
-        sum[r] = {start, start};
-      }
 #pragma unroll
       for (int first = 0; first < 8; first += kQuads) {
         Quad pairs[R];
@@ -60,17 +46,20 @@ struct Relaxed : Wasm {
           for (int64_t r = 0; r < R; ++r) {
             const v128_t four = wasm_v128_load32_splat(x[r * stride].q + 4 * j);
             const v128_t low = wasm_i16x8_relaxed_dot_i8x16_i7x16(four, quad.low), high = wasm_i16x8_relaxed_dot_i8x16_i7x16(four, quad.high);
-            pairs[r].low = j == first ? low : wasm_i16x8_add(pairs[r].low, low);
-            pairs[r].high = j == first ? high : wasm_i16x8_add(pairs[r].high, high);
+            if (j == first && kStarts) pairs[r] = splat(x[r * stride].starts[first / kQuads]);
+            pairs[r].low = j == first && !kStarts ? low : wasm_i16x8_add(pairs[r].low, low);
+            pairs[r].high = j == first && !kStarts ? high : wasm_i16x8_add(pairs[r].high, high);
           }
         }
 #pragma unroll
         for (int64_t r = 0; r < R; ++r) {
-          if constexpr (kInHalves) {
-            sum[r] = plus(sum[r], dot(pairs[r], w[0].worth.halves.scales[first / 4]));
+          Quad sums;
+          if constexpr (kInHalves<Codes>) {
+            sums = dot(pairs[r], w[0].worth.scales[first / 4]);
           } else {
-            sum[r] = plus(sum[r], {wasm_i32x4_extadd_pairwise_i16x8(pairs[r].low), wasm_i32x4_extadd_pairwise_i16x8(pairs[r].high)});
+            sums = {wasm_i32x4_extadd_pairwise_i16x8(pairs[r].low), wasm_i32x4_extadd_pairwise_i16x8(pairs[r].high)};
           }
+          sum[r] = first == 0 ? sums : plus(sum[r], sums);
         }
       }
 #pragma unroll

@@ -89,6 +89,26 @@ struct Wasm {
     return load(padded, tag);
   }
 
+  static PairSums round_to_codes(const float* x, F inverse, int8_t* q) {
+    const auto four = [&](int i) {
+      const v128_t scaled = wasm_f32x4_mul(wasm_v128_load(x + 4 * i), inverse.low);
+      const v128_t fits = wasm_f32x4_lt(wasm_f32x4_abs(scaled), wasm_f32x4_splat(127.5f));
+      return wasm_i32x4_trunc_sat_f32x4(wasm_f32x4_nearest(wasm_v128_and(scaled, fits)));
+    };
+    PairSums sums;
+    for (int h = 0; h < 2; ++h) {
+      const v128_t low = wasm_i16x8_narrow_i32x4(four(4 * h), four(4 * h + 1)), high = wasm_i16x8_narrow_i32x4(four(4 * h + 2), four(4 * h + 3));
+      const v128_t codes = wasm_i8x16_narrow_i16x8(low, high);
+      wasm_v128_store(q + 16 * h, codes);
+      v128_t pairs = wasm_i16x8_extadd_pairwise_i8x16(codes);
+      pairs = wasm_i16x8_add(pairs, wasm_i32x4_shuffle(pairs, pairs, 2, 3, 0, 1));
+      pairs = wasm_i16x8_add(pairs, wasm_i32x4_shuffle(pairs, pairs, 1, 0, 3, 2));
+      sums.of[h][0] = wasm_i16x8_extract_lane(pairs, 0);
+      sums.of[h][1] = wasm_i16x8_extract_lane(pairs, 1);
+    }
+    return sums;
+  }
+
   // Block formats; see block_codes.h and code_panel.h. Codes of all kinds fit into signed bytes.
   struct Quad {
     v128_t low, high;  // of rows 0 … 3 and 4 … 7
@@ -148,35 +168,31 @@ struct Wasm {
   }
   static F floats(Quad ints) { return {wasm_f32x4_convert_i32x4(ints.low), wasm_f32x4_convert_i32x4(ints.high)}; }
 
-  template <class Codes>
-  struct Halves {};
-  template <class Codes>
-    requires(Codes::kKind == CodeKind::kHalves)
-  struct Halves<Codes> {
-    Quad scales[2], t[2];  // s and t of both sixteens
-    void set(Quad s0, Quad s1) {
+  // Of runs whose sixteens are worth different scales.
+  struct Scales {
+    Quad scales[2];  // s of both
+    void set_scales(Quad s0, Quad s1) {
       scales[0] = s0;
       scales[1] = s1;
-      for (int half = 0; half < 2; ++half) t[half] = times(scales[half], Codes::kOffset);
     }
-    void set(Quad s0, Quad s1, Quad t0, Quad t1) {
-      set(s0, s1);
+  };
+  struct ScalesAndT : Scales {
+    Quad t[2];
+    void set_t(Quad t0, Quad t1) {
       t[0] = t0;
       t[1] = t1;
     }
-    F offsets(const QuantizedBlock& x) const { return floats(plus(times(t[0], x.halves[0]), times(t[1], x.halves[1]))); }
+    F times_t(const QuantizedBlock& x) const { return floats(plus(times(t[0], x.halves[0]), times(t[1], x.halves[1]))); }
   };
 
   // out[r] = Σ q_w q_x over a run, exact, of R rows of activations. Codes become sixteen bits wide, pairs of products are summed in
   // 32, and a row's two sums of pairs meet at the end.
   template <class Codes, class Panel, int64_t R>
   [[gnu::always_inline]] static void products(const Panel (&w)[1], const QuantizedBlock* x, int64_t stride, F (&out)[R][1]) {
-    constexpr bool kInHalves = Codes::kKind == CodeKind::kHalves;
     Quad sum[R];
 #pragma unroll
     for (int64_t r = 0; r < R; ++r) {
-      const v128_t start = wasm_i32x4_splat(Codes::kKind == CodeKind::kOffset ? x[r * stride].start : 0);
-      sum[r] = {start, start};
+      sum[r] = splat(Codes::kOffset > 0 && !kInHalves<Codes> ? x[r * stride].starts[0] : 0);
     }
 #pragma unroll
     for (int half = 0; half < 2; ++half) {
@@ -199,8 +215,10 @@ struct Wasm {
 #pragma unroll
       for (int64_t r = 0; r < R; ++r) {
         Quad rows = {sum_pairs(pairs[r][0], pairs[r][1]), sum_pairs(pairs[r][2], pairs[r][3])};
-        if constexpr (kInHalves) {
-          rows = {wasm_i32x4_mul(rows.low, w[0].worth.halves.scales[half].low), wasm_i32x4_mul(rows.high, w[0].worth.halves.scales[half].high)};
+        if constexpr (kInHalves<Codes>) {
+          if constexpr (Codes::kOffset > 0) rows = plus(rows, splat(x[r * stride].starts[half]));
+          const Quad& s = w[0].worth.scales[half];
+          rows = {wasm_i32x4_mul(rows.low, s.low), wasm_i32x4_mul(rows.high, s.high)};
         }
         sum[r] = plus(sum[r], rows);
       }
@@ -210,6 +228,7 @@ struct Wasm {
   }
 
  protected:
+  static Quad splat(int32_t n) { return {wasm_i32x4_splat(n), wasm_i32x4_splat(n)}; }
   static Quad plus(Quad a, Quad b) { return {wasm_i32x4_add(a.low, b.low), wasm_i32x4_add(a.high, b.high)}; }
 
  private:
