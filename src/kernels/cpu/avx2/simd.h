@@ -187,14 +187,19 @@ struct Avx2 {
       for (int64_t r = 0; r < R; ++r) {
         const QuantizedBlock& block = x[r * stride];
         const __m256i four = four_of(block, j);
+        __m256i twos[G];
 #pragma GCC unroll 4
         for (int64_t g = 0; g < G; ++g) {
-          const __m256i quad = quads[g];
-          const __m256i two = kSigned ? _mm256_maddubs_epi16(_mm256_abs_epi8(quad), _mm256_sign_epi8(four, quad)) : _mm256_maddubs_epi16(quad, four);
+          twos[g] = kSigned ? _mm256_maddubs_epi16(_mm256_abs_epi8(quads[g]), _mm256_sign_epi8(four, quads[g])) : _mm256_maddubs_epi16(quads[g], four);
+        }
+        static_assert(G <= 2);
+        if constexpr (!kSigned && G == 2) now(twos[0], twos[1]);
+#pragma GCC unroll 4
+        for (int64_t g = 0; g < G; ++g) {
           if (j % kQuads != 0) {
-            pairs[r][g] = _mm256_add_epi16(pairs[r][g], two);
+            pairs[r][g] = _mm256_add_epi16(pairs[r][g], twos[g]);
           } else {
-            pairs[r][g] = kStarts ? _mm256_add_epi16(two, _mm256_set1_epi32(block.starts[j / kQuads])) : two;
+            pairs[r][g] = kStarts ? _mm256_add_epi16(twos[g], _mm256_set1_epi32(block.starts[j / kQuads])) : twos[g];
           }
           if constexpr (!kSigned) now(pairs[r][g]);
           if ((j + 1) % kQuads != 0) continue;
@@ -217,6 +222,7 @@ struct Avx2 {
   }
   // It is in its register here and now: compilers put additions off, and run out of registers; or load weights anew for each row.
   [[gnu::always_inline]] static void now(__m256i& x) { asm volatile("" : "+x"(x)); }
+  [[gnu::always_inline]] static void now(__m256i& x, __m256i& y) { asm volatile("" : "+x"(x), "+x"(y)); }
   static __m256i four_of(const QuantizedBlock& x, int j) {
     int32_t four;
     std::memcpy(&four, x.q + 4 * j, 4);
