@@ -111,7 +111,7 @@ TEST_F(RoutesTest, MetricsCountWhatHappens) {
   start();
   TestClient client = connect();
   client.post("/v1/chat/completions", chat(3));
-  client.post("/v1/completions", {{"prompt", "x"}, {"max_tokens", 2}, {"n", 2}});
+  client.post("/v1/completions", {{"prompt", "x"}, {"max_tokens", 2}, {"n", 2}, {"ignore_eos", true}});
   client.get("/made-up-by-a-client");
   ASSERT_TRUE(comes_to_rest());
   const TestResponse response = client.get("/metrics");
