@@ -94,11 +94,8 @@ const tests: Test[] = [
   test('a download that broke off goes on where it stopped', async ({ page }, site) => {
     await ask(page, 'What is the capital of Peru?');
     assert.match(await answered(page), /Lima/);
-    // What a browser had received but not yet handed on is gone with the connection.
-    const [whole, rest, ...more] = site.asked.filter((a) => a.path.endsWith('.gguf')).map((a) => a.range);
-    assert.deepEqual([whole, more], [undefined, []]);
-    const from = Number(/^bytes=(\d+)-$/.exec(rest ?? '')?.[1]);
-    assert.ok(from > 0 && from <= 3_000_000, `went on from ${rest}`);
+    const models = site.asked.filter((a) => a.path.endsWith('.gguf'));
+    assert.deepEqual(models.map((a) => a.range), [undefined, 'bytes=3000000-']);
   }, true, (site) => (site.breakModelAfter = 3_000_000)),
   test('a kept model that was damaged is found, and fetched again', async ({ page }, site) => {
     await ask(page, 'What is the capital of Peru?');

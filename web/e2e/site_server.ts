@@ -10,6 +10,8 @@ const kTypes: Record<string, string> = {
   '.webmanifest': 'application/manifest+json',
 };
 
+const kSilentMs = 1000;
+
 export class SiteServer {
   url = '';
   readonly asked: { path: string; range: string | undefined }[] = [];
@@ -54,7 +56,9 @@ export class SiteServer {
     const end = path.endsWith('.gguf') ? from + this.breakModelAfter : Infinity;
     if (end >= size) return void createReadStream(file, { start: from }).pipe(response);
     this.breakModelAfter = Infinity;
-    createReadStream(file, { start: from, end: end - 1 }).on('end', () => response.destroy()).pipe(response, { end: false });
+    // A browser drops what it has received and its page has not yet read, so the connection first falls silent.
+    const cut = () => setTimeout(() => response.socket?.destroySoon(), kSilentMs);
+    createReadStream(file, { start: from, end: end - 1 }).on('end', cut).pipe(response, { end: false });
   }
 }
 

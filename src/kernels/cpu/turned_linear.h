@@ -68,8 +68,8 @@ class TurnedLinear {
   struct Activations {
     ActivationsOf<Codes>* blocks;
     int64_t rows, runs;
-    int64_t height(int64_t row) const { return std::min(kRows, rows - row); }             // of the tile that begins with this row
-    int64_t part(int64_t run) const { return std::min(kPart<Codes>, runs - run); }         // runs of the part that begins with this run
+    int64_t height(int64_t row) const { return std::min(kRows, rows - row); }      // of the tile that begins with this row
+    int64_t part(int64_t run) const { return std::min(kPart<Codes>, runs - run); }  // runs of the part that begins with this run
     ActivationsOf<Codes>* at(int64_t row, int64_t run) const { return blocks + run * rows + row * part(run); }
   };
 
