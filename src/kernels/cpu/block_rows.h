@@ -29,6 +29,7 @@ class LyingRows {
  public:
   static constexpr int64_t kLanes = S::kLanes;
   static constexpr int64_t kBlockBytes = sizeof(Block);  // of a row
+  static constexpr bool kTurned = false;
 
   // Rows `first` and following of [rows, blocks].
   LyingRows(const void* w, int64_t rows, int64_t first, int64_t blocks) {
@@ -74,6 +75,7 @@ class TurnedRows {
  public:
   static constexpr int64_t kLanes = S::kLanes;
   static constexpr int64_t kBlockBytes = sizeof(Block) + BlockCodes<Block, S>::kReadTwice;
+  static constexpr bool kTurned = true;
   static int64_t bytes(int64_t rows, int64_t blocks) { return (rows + kLanes - 1) / kLanes * kLanes * blocks * kBlockBytes; }
 
   TurnedRows(const void* w, int64_t, int64_t first, int64_t blocks) : at_(static_cast<const std::byte*>(w) + first * blocks * kBlockBytes) {}
@@ -109,6 +111,7 @@ template <class S, class Block>
 class BlockTurner {
  public:
   static constexpr int64_t kLanes = S::kLanes, kBlockBytes = sizeof(Block);
+  static constexpr bool kTurned = false;
 
   BlockTurner(const void* w, int64_t rows, int64_t first, int64_t blocks, void* to)
       : rows_(w, rows, first, blocks), to_(static_cast<std::byte*>(to) + first * blocks * TurnedRows<S, Block>::kBlockBytes) {}

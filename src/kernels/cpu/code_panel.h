@@ -58,58 +58,28 @@ struct Upcoming {
   }
 };
 
-// The rows of W that make kLanes outputs, which come in one of the ways of block_rows.h. Opening all blocks with a BlockTurner turns them.
-template <class S, class Block, class Rows = LyingRows<S, Block>>
-class RowGroup {
+// A block of kLanes rows of W, read.
+template <class S, class Block>
+class OpenBlock {
  public:
   using Codes = BlockCodes<Block, S>;
-  using F = typename S::F;
-  static constexpr int64_t kLanes = S::kLanes;
 
-  // `first` of [rows, blocks], and what else `Rows` are made of.
-  template <class... More>
-  RowGroup(const void* w, int64_t rows, int64_t first, int64_t blocks, More... more)
-      : rows_(w, rows, first, blocks, more...), group_(reinterpret_cast<uintptr_t>(w) + static_cast<uintptr_t>(first * blocks * Rows::kBlockBytes)) {}
-
-  [[gnu::always_inline]] void open(int64_t b) {
-    rows_.open(b);
-    codes_.open(rows_);
-    if constexpr (kHasD) d_ = rows_.halves([](const Block& row) { return row.d; });
-    if constexpr (kHasM) m_ = rows_.halves([](const Block& row) { return row.m; });
+  // The next that `rows` come to (block_rows.h).
+  template <class Rows>
+  [[gnu::always_inline]] explicit OpenBlock(Rows& rows) {
+    codes_.open(rows);
+    if constexpr (kHasD) d_ = rows.halves([](const Block& row) { return row.d; });
+    if constexpr (kHasM) m_ = rows.halves([](const Block& row) { return row.m; });
   }
 
-  // One run of the open block.
   [[gnu::always_inline]] Panel<S, Codes> run(int run) const {
     return [&]<int... J>(std::integer_sequence<int, J...>) {
       return Panel<S, Codes>{{codes_.template quad<J>(run)...}, worth(run)};
     }(std::make_integer_sequence<int, Codes::kQuads>{});
   }
 
-  // While run i of all of a group's is read, rows far apart, as many bytes of what lies further on are on their way: a group's rows lie in one
-  // piece and so do the groups, but processors do not guess streams as many as rows. What lies before that is for who begins with
-  // this group. No address behind the last group can fault.
-  [[gnu::always_inline]] void fetch_ahead(int64_t i) const {
-    constexpr int64_t kBytes = (kLanes * Rows::kBlockBytes + Codes::kRuns - 1) / Codes::kRuns;
-    fetch(group_ + kFetchAhead + static_cast<uintptr_t>(i * kBytes), kBytes);
-  }
-  void fetch_first() const { fetch(group_, kFetchAhead); }
-  // The same for `runs` runs from run i on, in so many steps.
-  Upcoming upcoming(int64_t i, int64_t runs, int64_t steps) const {
-    constexpr int64_t kBytes = kLanes * Rows::kBlockBytes;
-    const uintptr_t begin = group_ + kFetchAhead + static_cast<uintptr_t>(i * kBytes / Codes::kRuns);
-    const int64_t bytes = runs * kBytes / Codes::kRuns, lines = (bytes + 63) / 64;
-    return {begin, begin + static_cast<uintptr_t>(bytes), static_cast<uintptr_t>((lines + steps - 1) / steps * 64)};
-  }
-
  private:
   static constexpr bool kHasD = requires(Block b) { b.d; }, kHasM = requires(Block b) { b.m; };
-
-  static constexpr uintptr_t kFetchAhead = 32 << 10;
-  [[gnu::always_inline]] static void fetch(uintptr_t address, int64_t bytes) {
-    constexpr int64_t kLine = 64;
-#pragma GCC unroll 16
-    for (int64_t i = 0; i < bytes; i += kLine) __builtin_prefetch(reinterpret_cast<const void*>(address + static_cast<uintptr_t>(i)), 0, 2);
-  }
 
   [[gnu::always_inline]] RunWorth<S, Codes> worth(int run) const {
     RunWorth<S, Codes> out;
@@ -129,10 +99,61 @@ class RowGroup {
     return out;
   }
 
+  Codes codes_;
+  typename S::F d_, m_;
+};
+
+// The rows of W that make kLanes outputs, which come in one of the ways of block_rows.h. Opening all blocks with a BlockTurner turns them.
+template <class S, class Block, class Rows = LyingRows<S, Block>>
+class RowGroup {
+ public:
+  using Codes = BlockCodes<Block, S>;
+  static constexpr int64_t kLanes = S::kLanes;
+
+  // `first` of [rows, blocks], and what else `Rows` are made of.
+  template <class... More>
+  RowGroup(const void* w, int64_t rows, int64_t first, int64_t blocks, More... more)
+      : rows_(w, rows, first, blocks, more...), group_(reinterpret_cast<uintptr_t>(w) + static_cast<uintptr_t>(first * blocks * Rows::kBlockBytes)) {}
+
+  [[gnu::always_inline]] OpenBlock<S, Block> open(int64_t b) {
+    rows_.open(b);
+    return OpenBlock<S, Block>(rows_);
+  }
+
+  // While run i of all of a group's is read for R rows, as many bytes of what lies further on are on their way. No address behind the last group
+  // can fault.
+  template <int64_t R>
+  [[gnu::always_inline]] void fetch_ahead(int64_t i) const {
+    constexpr int64_t kBytes = (kLanes * Rows::kBlockBytes + Codes::kRuns - 1) / Codes::kRuns;
+    constexpr bool kClose = R == 1 && kInBursts;
+    fetch<kClose ? kNear : kFar, kClose ? 3 : 2>(i * kBytes, kBytes);
+  }
+  // What lies before that is for who begins with this group.
+  void fetch_first() const { fetch<0, 2>(0, kFar); }
+  // `runs` runs from run i on, in so many steps, for who reads many at once and then multiplies.
+  Upcoming upcoming(int64_t i, int64_t runs, int64_t steps) const {
+    constexpr int64_t kBytes = kLanes * Rows::kBlockBytes;
+    const uintptr_t begin = group_ + static_cast<uintptr_t>(kFar + i * kBytes / Codes::kRuns);
+    const int64_t bytes = runs * kBytes / Codes::kRuns, lines = (bytes + 63) / 64;
+    return {begin, begin + static_cast<uintptr_t>(bytes), static_cast<uintptr_t>((lines + steps - 1) / steps * 64)};
+  }
+
+ private:
+  // A group's rows lie in one piece and so do the groups, but processors do not guess streams as many as rows. One stream they do guess: where
+  // nothing but its lines is waited for, many at once, these want to lie in the first cache.
+  static constexpr int64_t kFar = 32 << 10, kNear = 3 << 10;
+  static constexpr bool kInBursts = Rows::kTurned && kLanes * Rows::kBlockBytes >= 512;
+
+  template <int64_t kAhead, int kCloseness>
+  [[gnu::always_inline]] void fetch(int64_t from, int64_t bytes) const {
+    constexpr int64_t kLine = 64;
+    const uintptr_t address = group_ + static_cast<uintptr_t>(kAhead + from);
+#pragma GCC unroll 16
+    for (int64_t i = 0; i < bytes; i += kLine) __builtin_prefetch(reinterpret_cast<const void*>(address + static_cast<uintptr_t>(i)), 0, kCloseness);
+  }
+
   Rows rows_;
   uintptr_t group_;
-  Codes codes_;
-  F d_, m_;
 };
 
 // sums[r][g] += the products of a run of G groups' weights with R rows of activations, `stride` blocks from one to the next: pair by pair of

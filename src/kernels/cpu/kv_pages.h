@@ -173,10 +173,7 @@ class PageReader {
     }
     for (int64_t begin = 0; begin < row_; begin += kTurnedRuns) {
       const int64_t runs = std::min(kTurnedRuns, row_ - begin);
-      for (int64_t run = 0; run < runs; ++run) {
-        group.open(begin + run);
-        panels[run][0] = group.run(0);
-      }
+      for (int64_t run = 0; run < runs; ++run) panels[run][0] = group.open(begin + run).run(0);
       code_rows<S::kProductRows>(p + key, panels, begin, runs, queries, queries.codes + begin, q);
     }
   }

@@ -106,20 +106,29 @@ inline void note_sums(QuantizedBlock& block, const Sums& sums, CodeKind kind, in
   }
 }
 
-// `stride` from a block of `out` to the next; `offset` of unsigned codes.
+// `stride` from a block of `out` to the next; `offset` of unsigned codes. Some blocks at once, so that they need not wait for their divisions.
 template <class S>
 inline void quantize_activations(const float* x, QuantizedBlock* out, int64_t stride, int64_t blocks, CodeKind kind, int32_t offset) {
   using F = typename S::F;
-  for (int64_t b = 0; b < blocks; ++b, x += kBlock, out += stride) {
-    F largest = S::zero();
-    for (int64_t i = 0; i < kBlock; i += S::kLanes) {
-      const F v = S::load(x + i);
-      largest = S::max(largest, S::max(v, S::sub(S::zero(), v)));
+  constexpr int64_t kTogether = 8;
+  for (; blocks > 0; blocks -= kTogether, x += kTogether * kBlock, out += kTogether * stride) {
+    const int64_t here = std::min(kTogether, blocks);
+    float d[kTogether], inverse[kTogether];
+    for (int64_t b = 0; b < here; ++b) {
+      F largest = S::zero();
+      for (int64_t i = 0; i < kBlock; i += S::kLanes) {
+        const F v = S::load(x + b * kBlock + i);
+        largest = S::max(largest, S::max(v, S::sub(S::zero(), v)));
+      }
+      const float step = S::largest(largest) / 127.0f;
+      d[b] = step >= FLT_MIN ? step : 0.0f;
+      inverse[b] = step >= FLT_MIN ? 1.0f / step : 0.0f;
     }
-    float d = S::largest(largest) / 127.0f;
-    if (!(d >= FLT_MIN)) d = 0;
-    out->d = d;
-    note_sums<S>(*out, round_to_codes<S>(x, S::set1(d != 0 ? 1.0f / d : 0.0f), out->q), kind, offset);
+    for (int64_t b = 0; b < here; ++b) {
+      QuantizedBlock& block = out[b * stride];
+      block.d = d[b];
+      note_sums<S>(block, round_to_codes<S>(x + b * kBlock, S::set1(inverse[b]), block.q), kind, offset);
+    }
   }
 }
 

@@ -59,6 +59,12 @@ class TurnedLinear {
   template <class Codes>
   static constexpr int64_t kPart = (20 << 10) / (kGroups * sizeof(Panel<S, Codes>)) / Codes::kRuns * Codes::kRuns;
 
+  // Whether there are registers for a whole tile beside what turns a run.
+  template <class Rows>
+  static constexpr bool kAsRead = Rows::kTurned && requires { requires S::kTilesAsRead; };
+  template <class Rows>
+  static constexpr int64_t kFewRows = kAsRead<Rows> ? kRows : 1;
+
   template <class Block, class Rows>
   using Groups = std::array<RowGroup<S, Block, Rows>, kGroups>;
 
@@ -134,8 +140,10 @@ class TurnedLinear {
       const int64_t outputs = at.p.weight_OI.rows(), first = at.bundle * kWidth;
       const Target to{at.p.out_NO.f32() + first, outputs, std::min(kWidth, outputs - first), into == Into::kAdd};
       with_rows(at.p, [&]<class Rows>() {
-        if (x.rows > 1) return many_rows<Block, Rows>(groups<Rows>(at.p, at.bundle, std::make_index_sequence<kGroups>{}), x, sums + thread * x.rows * kWidth, to);
-        for (int64_t g = 0; g * kLanes < to.outputs; ++g) one_row(group<Rows>(at.p, at.bundle * kGroups + g), x, to.group(g));
+        if (x.rows > kFewRows<Rows>) {
+          return many_rows<Block, Rows>(groups<Rows>(at.p, at.bundle, std::make_index_sequence<kGroups>{}), x, sums + thread * x.rows * kWidth, to);
+        }
+        for (int64_t g = 0; g * kLanes < to.outputs; ++g) few_rows<kFewRows<Rows>>(group<Rows>(at.p, at.bundle * kGroups + g), x, to.group(g));
       });
     }
 
@@ -168,7 +176,7 @@ class TurnedLinear {
   template <class Codes>
   Activations<Codes> encode(TensorView x) {
     const int64_t runs = x.cols() / kBlock;
-    auto* blocks = x_.get<ActivationsOf<Codes>>(x.rows() * runs);
+    auto* blocks = x_.get<ActivationsOf<Codes>>(x.rows() * runs + kRows);
     const Activations<Codes> out{blocks, x.rows(), runs};
     pool_.parallel_for((x.rows() + kRows - 1) / kRows, 1, [&](int64_t begin, int64_t end) {
       for (int64_t first = begin * kRows; first < std::min(end * kRows, x.rows()); first += kRows) {
@@ -191,21 +199,35 @@ class TurnedLinear {
   }
   static int64_t bundles_of(const Ops::Product& p) { return (p.weight_OI.rows() + kWidth - 1) / kWidth; }
 
-  // One row and the weights as they lie: each run is turned and used.
-  template <class Block, class Rows>
-  [[gnu::noinline]] static void one_row(RowGroup<S, Block, Rows> group, const Activations<BlockCodes<Block, S>>& x, const Target& to) {
+  // Runs of a group as they are read, from run `first` on, and R rows that use them at once, `stride` blocks from a run to the next. `visit` gets
+  // each, with its number.
+  template <int64_t R, class Block, class Rows, class Visit>
+  [[gnu::always_inline]] static void as_read(RowGroup<S, Block, Rows>& group, int64_t first, int64_t runs, const ActivationsOf<BlockCodes<Block, S>>* x,
+                                             int64_t stride, F (&sums)[R][1], const Visit& visit) {
     using Codes = BlockCodes<Block, S>;
-    F sums[1][1] = {{S::zero()}};
-    for (int64_t b = 0; b < x.runs / Codes::kRuns; ++b) {
-      group.open(b);
+    for (int64_t i = 0; i < runs; i += Codes::kRuns) {
+      OpenBlock<S, Block> block = group.open((first + i) / Codes::kRuns);
+      // One row waits for memory, and lines of a large block come sooner if all are asked for at once, as for a copy.
+      if constexpr (R == 1 && Codes::kRuns > 1) asm("" : "+m"(block));
 #pragma GCC unroll 8
-      for (int run = 0; run < Codes::kRuns; ++run) {
-        group.fetch_ahead(b * Codes::kRuns + run);
-        const Panel<S, Codes> panel[1] = {group.run(run)};
-        add_products<S, Codes>(panel, x.blocks + b * Codes::kRuns + run, 1, sums);
+      for (int run = 0; run < Codes::kRuns; ++run, x += stride) {
+        const Panel<S, Codes> panel[1] = {block.run(run)};
+        visit(panel, i + run);
+        add_products<S, Codes>(panel, x, 1, sums);
       }
     }
-    write(sums, to);
+  }
+
+  // At most R rows, and the weights as they are read. Behind the last row comes what is not written.
+  template <int64_t R, class Block, class Rows>
+  [[gnu::noinline]] static void few_rows(RowGroup<S, Block, Rows> group, const Activations<BlockCodes<Block, S>>& x, const Target& to) {
+    if constexpr (R > 1) {
+      if (x.rows <= R / 2) return few_rows<R / 2>(group, x, to);
+    }
+    F sums[R][1];
+    for (int64_t r = 0; r < R; ++r) sums[r][0] = S::zero();
+    as_read(group, 0, x.runs, x.blocks, x.rows, sums, [&](const auto&, int64_t run) { group.template fetch_ahead<R>(run); });
+    write(sums, x.rows, to);
   }
 
   template <class Block, class Rows>
@@ -216,21 +238,26 @@ class TurnedLinear {
     for (int64_t first = 0; first < x.runs; first += kPart<Codes>) {
       const int64_t runs = x.part(first);
       Upcoming upcoming = groups[0].upcoming(kGroups * first, kGroups * runs, runs * ((x.rows + kRows - 1) / kRows));
-      for (int64_t run = 0; run < runs; run += Codes::kRuns) turn_block<Block>(groups, (first + run) / Codes::kRuns, panels + run);
-      for (int64_t r = 0; r < x.rows; r += kRows) {
+      const auto part = [&](int64_t r) { return Part<Codes>{panels, x.at(r, first), runs, x.height(r), first == 0, first + runs == x.runs, upcoming}; };
+      int64_t r = 0;
+      if constexpr (kAsRead<Rows>) {
+        first_tile(groups[0], first, part(0), panels, sums, to);
+        r = kRows;
+      } else {
+        for (int64_t run = 0; run < runs; run += Codes::kRuns) turn_block<Block>(groups, (first + run) / Codes::kRuns, panels + run);
+      }
+      for (; r < x.rows; r += kRows) {
         upcoming.stop_at_end();
-        const Part<Codes> part{panels, x.at(r, first), runs, x.height(r), first == 0, first + runs == x.runs, upcoming};
-        tiles<kRows>(part, x.height(r), sums + r * kWidth, to.rows_from(r));
+        tiles<kRows>(part(r), x.height(r), sums + r * kWidth, to.rows_from(r));
       }
     }
   }
   template <class Block, class Rows, class Panels>
   [[gnu::always_inline]] static void turn_block(Groups<Block, Rows>& groups, int64_t block, Panels* panels) {
     for (int64_t g = 0; g < kGroups; ++g) {
-      RowGroup<S, Block, Rows>& group = groups[static_cast<size_t>(g)];
-      group.open(block);
+      const OpenBlock<S, Block> open = groups[static_cast<size_t>(g)].open(block);
 #pragma GCC unroll 8
-      for (int run = 0; run < BlockCodes<Block, S>::kRuns; ++run) panels[run][g] = group.run(run);
+      for (int run = 0; run < BlockCodes<Block, S>::kRuns; ++run) panels[run][g] = open.run(run);
     }
   }
 
@@ -255,9 +282,7 @@ class TurnedLinear {
   template <int64_t R, class Codes>
   [[gnu::noinline]] static void tile(const Part<Codes>& part, float* kept, const Target& to) {
     F sums[R][kGroups];
-    for (int64_t r = 0; r < R; ++r) {
-      for (int64_t g = 0; g < kGroups; ++g) sums[r][g] = part.first ? S::zero() : S::load(kept + r * kWidth + g * kLanes);
-    }
+    begin(part, kept, sums);
     const ActivationsOf<Codes>* x = part.x;
     Upcoming upcoming = part.upcoming;
     for (int64_t run = 0; run < part.runs; ++run, x += part.stride) {
@@ -265,18 +290,45 @@ class TurnedLinear {
       add_products<S, Codes>(part.panels[run], x, 1, sums);
     }
     part.upcoming = upcoming;
-    if (part.last) return write(sums, to);
+    end(part, kept, sums, to);
+  }
+  // The first of many, as a group's weights are read: they are turned for the other tiles meanwhile.
+  template <class Block, class Rows>
+  [[gnu::noinline]] static void first_tile(RowGroup<S, Block, Rows>& group, int64_t first, const Part<BlockCodes<Block, S>>& part,
+                                           Panel<S, BlockCodes<Block, S>> (*panels)[1], float* kept, const Target& to) {
+    F sums[kRows][1];
+    begin(part, kept, sums);
+    Upcoming upcoming = part.upcoming;
+    RowGroup<S, Block, Rows> rows = group;
+    as_read(rows, first, part.runs, part.x, part.stride, sums, [&](const auto& panel, int64_t run) {
+      upcoming.fetch();
+      panels[run][0] = panel[0];
+    });
+    group = rows;
+    part.upcoming = upcoming;
+    end(part, kept, sums, to);
+  }
+  template <class Codes, int64_t R>
+  [[gnu::always_inline]] static void begin(const Part<Codes>& part, const float* kept, F (&sums)[R][kGroups]) {
+    for (int64_t r = 0; r < R; ++r) {
+      for (int64_t g = 0; g < kGroups; ++g) sums[r][g] = part.first ? S::zero() : S::load(kept + r * kWidth + g * kLanes);
+    }
+  }
+  template <class Codes, int64_t R>
+  [[gnu::always_inline]] static void end(const Part<Codes>& part, float* kept, F (&sums)[R][kGroups], const Target& to) {
+    if (part.last) return write(sums, R, to);
     for (int64_t r = 0; r < R; ++r) {
       for (int64_t g = 0; g < kGroups; ++g) S::store(kept + r * kWidth + g * kLanes, sums[r][g]);
     }
   }
 
   template <int64_t R, int64_t G>
-  [[gnu::always_inline]] static void write(F (&sums)[R][G], const Target& to) {
+  [[gnu::always_inline]] static void write(F (&sums)[R][G], int64_t rows, const Target& to) {
     for (int64_t g = 0; g < G; ++g) {
       const Target target = to.group(g);
       if (target.outputs <= 0) return;
       for (int64_t r = 0; r < R; ++r) {
+        if (r >= rows) break;
         float* y = target.y + r * target.stride;
         if (target.add) sums[r][g] = S::add(load_up_to<S>(y, target.outputs), sums[r][g]);
         store_up_to<S>(y, sums[r][g], target.outputs);

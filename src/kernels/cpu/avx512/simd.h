@@ -75,15 +75,18 @@ struct Avx512 {
   static __m512bh as_pairs(F x) { return (__m512bh)x; }
 
   static HalfSums round_to_codes(const float* x, F inverse, int8_t* q) {
-    HalfSums sums;
+    __m128i codes[2];
     for (int half = 0; half < 2; ++half) {
       const F scaled = mul(load(x + half * kLanes), inverse);
       const __mmask16 fits = _mm512_cmp_ps_mask(_mm512_abs_ps(scaled), _mm512_set1_ps(127.5f), _CMP_LT_OQ);
-      const __m512i codes = _mm512_maskz_cvt_roundps_epi32(fits, scaled, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
-      _mm_storeu_si128(reinterpret_cast<__m128i*>(q + half * kLanes), _mm512_cvtepi32_epi8(codes));
-      sums.of[half] = _mm512_reduce_add_epi32(codes);
+      codes[half] = _mm512_cvtepi32_epi8(_mm512_maskz_cvt_roundps_epi32(fits, scaled, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
     }
-    return sums;
+    const __m256i both = _mm256_set_m128i(codes[1], codes[0]);
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(q), both);
+    __m256i sums = _mm256_dpbusd_epi32(_mm256_setzero_si256(), _mm256_set1_epi8(1), both);
+    sums = _mm256_add_epi32(sums, _mm256_shuffle_epi32(sums, 0x4e));
+    sums = _mm256_add_epi32(sums, _mm256_shuffle_epi32(sums, 0xb1));
+    return {{_mm256_cvtsi256_si32(sums), _mm_cvtsi128_si32(_mm256_extracti128_si256(sums, 1))}};
   }
 
   // Block formats; see block_codes.h and code_panel.h.
@@ -91,6 +94,7 @@ struct Avx512 {
   static constexpr int32_t kSignedOffset = 128;
   static constexpr int64_t kProductRows = 8;
   static constexpr int64_t kProductGroups = 1;
+  static constexpr bool kTilesAsRead = true;
 
   static __m128i load16(const void* p) { return _mm_loadu_si128(static_cast<const __m128i*>(p)); }
   // Four vectors with a row in each 128-bit lane: out[j] gets the 32-bit columns j, in each lane four rows.
