@@ -39,7 +39,7 @@ struct Phase {
 
 std::vector<Phase> run_phases(ProfiledOps& ops, const Model& model, const ProfileOptions& o) {
   const std::vector<int64_t> lengths(static_cast<size_t>(o.sequences), o.depth + o.prompt + o.decode);
-  MadeUpRun run({ops}, model, lengths, std::max(o.prompt, o.sequences));
+  MadeUpRun run({ops, Precision::kAsStored}, model, lengths, std::max(o.prompt, o.sequences));
   std::vector<Phase> phases;
   const auto phase = [&](std::string name, int64_t n, int64_t position, int64_t rows, int64_t steps) {
     ops.clear();

@@ -64,7 +64,10 @@ class VectorOps final : public Ops {
     if (is_turned(w, precision)) {
       const Product product{out, w};
       turned_.run({&product, 1}, into, x);
-    } else if (precision == Precision::kBF16 && !is_quantized(w.dtype)) {
+      return;
+    }
+    OWLET_CHECK(w.group == 0, "[linear] these weights lie turned, for products of another precision");
+    if (precision == Precision::kBF16 && !is_quantized(w.dtype)) {
       const int64_t n = x.rows(), o = w.rows();
       decoded_pieces(w, [&](const float* rows, int64_t begin, int64_t count) {
         gemm_bf16_.multiply(out.f32() + begin, o, n, count, i, {x.f32(), i, 1}, {rows, 1, i}, into == Into::kAdd);
