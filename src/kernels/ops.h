@@ -26,7 +26,7 @@ namespace owlet {
 //   kF32   float32 throughout.
 //   kBF16  both sides rounded to bfloat16, products summed in float32 (as PyTorch's autocast does).
 //   kAsStored  kBF16 for weights that are stored so, where the processor multiplies bfloat16; float32 for all others.
-// Weights in blocks ignore it: activations are quantized to 8 bits per block of 32 (as in GGML's formats), products are exact
+// Weights in blocks ignore it: activations are quantized to 8 bits per 32 or 256 of them (activations_per_scale), products are exact
 // integers, sums of blocks are float32. NF4, for training, is decoded and meets the activations as they are.
 enum class Precision : uint8_t { kF32, kBF16, kAsStored };
 

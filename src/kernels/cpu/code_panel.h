@@ -170,7 +170,7 @@ template <class S, class Codes, int64_t R, int64_t G>
   }
 }
 
-// … or all products of codes at once, and what they are worth.
+// … or all products of codes at once, and what they are worth: but for the activations' scale, where a block's runs share it.
 template <class S, class Codes, int64_t R, int64_t G>
 [[gnu::always_inline]] inline void add_products(const Panel<S, Codes> (&w)[G], const QuantizedBlock* x, int64_t stride, typename S::F (&sums)[R][G]) {
   typename S::F products[R][G];
@@ -183,11 +183,48 @@ template <class S, class Codes, int64_t R, int64_t G>
     for (int64_t g = 0; g < G; ++g) {
       const auto& worth = w[g].worth;
       typename S::F& sum = sums[r][g];
-      sum = S::fma(S::mul(worth.scale, d), products[r][g], sum);
-      if constexpr (Codes::kKind == CodeKind::kLeast) sum = S::fma(worth.least, S::set1(block.scaled_sum), sum);
+      sum = S::fma(Codes::kSharesScale ? worth.scale : S::mul(worth.scale, d), products[r][g], sum);
+      if constexpr (Codes::kKind == CodeKind::kLeast) sum = S::fma(worth.least, S::set1(block.sum), sum);
       if constexpr (kInHalves<Codes> && kHasLeast<Codes>) sum = S::fma(S::mul(worth.least, d), worth.times_t(block), sum);
     }
   }
 }
+
+// Sums of some runs: where these share their activations' scale, each block's apart.
+template <class S, class Codes, int64_t R, int64_t G>
+class BlockSums {
+ public:
+  using Sums = typename S::F[R][G];
+  [[gnu::always_inline]] explicit BlockSums(Sums& sums) : sums_(sums) {
+    if constexpr (Codes::kSharesScale) {
+#pragma GCC unroll 16
+      for (int64_t r = 0; r < R; ++r) {
+        for (int64_t g = 0; g < G; ++g) worths_[r][g] = S::zero();
+      }
+    }
+  }
+  // Of a run, and of R rows of activations, `stride` blocks from one row to the next.
+  template <class Activations>
+  [[gnu::always_inline]] void add(const Panel<S, Codes> (&w)[G], const Activations* x, int64_t stride) {
+    if constexpr (Codes::kSharesScale) add_products<S, Codes>(w, x, stride, worths_);
+    else add_products<S, Codes>(w, x, stride, sums_);
+  }
+  // When a block's runs have been added; x of one of them.
+  template <class Activations>
+  [[gnu::always_inline]] void end(const Activations* x, int64_t stride) {
+    if constexpr (Codes::kSharesScale) {
+#pragma GCC unroll 16
+      for (int64_t r = 0; r < R; ++r) {
+        const typename S::F d = S::set1(x[r * stride].d);
+        for (int64_t g = 0; g < G; ++g) sums_[r][g] = S::fma(d, worths_[r][g], sums_[r][g]);
+      }
+    }
+  }
+
+ private:
+  struct None {};
+  Sums& sums_;
+  [[no_unique_address]] std::conditional_t<Codes::kSharesScale, Sums, None> worths_;
+};
 
 }  // namespace owlet::cpu

@@ -219,7 +219,7 @@ class PagedAttention {
       const float* from = q.f32() + at;
       for (int64_t j = 0; j < e; j += S::kLanes) S::store(room.q + i * room.width + j, S::mul(load_up_to<S>(from + j, e - j), scale));
     });
-    if constexpr (kInBlocks) quantize_activations<S>(room.q, room.codes, 1, item.queries(s) * e / kBlock, CodeKind::kSigned, S::kSignedOffset);
+    if constexpr (kInBlocks) quantize_activations<S, 1>(room.q, room.codes, 1, item.queries(s) * e / kBlock, CodeKind::kSigned, S::kSignedOffset);
   }
   static void finish(const Room& room, TensorView out, const Item& item, const AttentionShape& s) {
     for_each_query(item, s, [&](int64_t i, int64_t at) {

@@ -22,11 +22,11 @@ inline constexpr bool kSumsPairs = requires { requires S::kSumsPairs; };
 
 // 32 activations, and what their sums have to do with the weights' kind of code.
 struct QuantizedBlock {
-  float d;  // x ≈ d · q, d = max |x| / 127
+  float d;  // x ≈ d · q, d = max |x| / 127; of the 32, or of all that share it
   union {
     int32_t starts[2];  // −offset · Σ q of both sixteens, or of all and nothing: where integer sums of unsigned codes begin
     int16_t halves[2];  // Σ q of both sixteens
-    float scaled_sum;   // d · Σ q, for weights with a least value
+    float sum;          // d · Σ q, for weights with a least value; Σ q where d is shared
   };
   int8_t q[kBlock];
 };
@@ -90,7 +90,7 @@ inline auto round_to_codes(const float* x, typename S::F inverse, int8_t* q) {
 
 // What products with codes of a kind, and of that offset, need to know of the sums of activations d · q.
 template <class S, class Sums>
-inline void note_sums(QuantizedBlock& block, const Sums& sums, CodeKind kind, int32_t offset) {
+inline void note_sums(QuantizedBlock& block, const Sums& sums, bool shared, CodeKind kind, int32_t offset) {
   const HalfSums halves = sums.halves();
   if (offset != 0) {
     const auto starts = [&] {
@@ -100,34 +100,34 @@ inline void note_sums(QuantizedBlock& block, const Sums& sums, CodeKind kind, in
     static_assert(sizeof starts == sizeof block.starts);
     std::memcpy(block.starts, &starts, sizeof starts);
   } else if (kind == CodeKind::kLeast) {
-    block.scaled_sum = block.d * static_cast<float>(halves.of[0] + halves.of[1]);
+    block.sum = (shared ? 1.0f : block.d) * static_cast<float>(halves.of[0] + halves.of[1]);
   } else if (kind == CodeKind::kHalves) {
     for (int h = 0; h < 2; ++h) block.halves[h] = static_cast<int16_t>(halves.of[h]);
   }
 }
 
-// `stride` from a block of `out` to the next; `offset` of unsigned codes. Some blocks at once, so that they need not wait for their divisions.
-template <class S>
+// `stride` from a block of `out` to the next; `offset` of unsigned codes. kShared neighbours have one d.
+template <class S, int kShared>
 inline void quantize_activations(const float* x, QuantizedBlock* out, int64_t stride, int64_t blocks, CodeKind kind, int32_t offset) {
   using F = typename S::F;
-  constexpr int64_t kTogether = 8;
+  constexpr int64_t kTogether = 8;  // so that none need wait for its division
   for (; blocks > 0; blocks -= kTogether, x += kTogether * kBlock, out += kTogether * stride) {
     const int64_t here = std::min(kTogether, blocks);
     float d[kTogether], inverse[kTogether];
-    for (int64_t b = 0; b < here; ++b) {
+    for (int64_t first = 0; first < here; first += kShared) {
       F largest = S::zero();
-      for (int64_t i = 0; i < kBlock; i += S::kLanes) {
-        const F v = S::load(x + b * kBlock + i);
+      for (int64_t i = first * kBlock; i < (first + kShared) * kBlock; i += S::kLanes) {
+        const F v = S::load(x + i);
         largest = S::max(largest, S::max(v, S::sub(S::zero(), v)));
       }
       const float step = S::largest(largest) / 127.0f;
-      d[b] = step >= FLT_MIN ? step : 0.0f;
-      inverse[b] = step >= FLT_MIN ? 1.0f / step : 0.0f;
+      std::fill_n(d + first, kShared, step >= FLT_MIN ? step : 0.0f);
+      std::fill_n(inverse + first, kShared, step >= FLT_MIN ? 1.0f / step : 0.0f);
     }
     for (int64_t b = 0; b < here; ++b) {
       QuantizedBlock& block = out[b * stride];
       block.d = d[b];
-      note_sums<S>(block, round_to_codes<S>(x + b * kBlock, S::set1(inverse[b]), block.q), kind, offset);
+      note_sums<S>(block, round_to_codes<S>(x + b * kBlock, S::set1(inverse[b]), block.q), kShared > 1, kind, offset);
     }
   }
 }

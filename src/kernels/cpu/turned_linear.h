@@ -194,7 +194,8 @@ class TurnedLinear {
     if constexpr (Codes::kKind == CodeKind::kPairs) {
       round_activations<S>(x, out, stride, runs);
     } else {
-      quantize_activations<S>(x, out, stride, runs, Codes::kKind, Codes::kKind == CodeKind::kSigned ? S::kSignedOffset : Codes::kOffset);
+      constexpr int kShared = Codes::kSharesScale ? Codes::kRuns : 1;
+      quantize_activations<S, kShared>(x, out, stride, runs, Codes::kKind, Codes::kKind == CodeKind::kSigned ? S::kSignedOffset : Codes::kOffset);
     }
   }
   static int64_t bundles_of(const Ops::Product& p) { return (p.weight_OI.rows() + kWidth - 1) / kWidth; }
@@ -209,12 +210,14 @@ class TurnedLinear {
       OpenBlock<S, Block> block = group.open((first + i) / Codes::kRuns);
       // One row waits for memory, and lines of a large block come sooner if all are asked for at once, as for a copy.
       if constexpr (R == 1 && Codes::kRuns > 1) asm("" : "+m"(block));
+      BlockSums<S, Codes, R, 1> of_block(sums);
 #pragma GCC unroll 8
       for (int run = 0; run < Codes::kRuns; ++run, x += stride) {
         const Panel<S, Codes> panel[1] = {block.run(run)};
         visit(panel, i + run);
-        add_products<S, Codes>(panel, x, 1, sums);
+        of_block.add(panel, x, 1);
       }
+      of_block.end(x - stride, 1);
     }
   }
 
@@ -285,9 +288,15 @@ class TurnedLinear {
     begin(part, kept, sums);
     const ActivationsOf<Codes>* x = part.x;
     Upcoming upcoming = part.upcoming;
-    for (int64_t run = 0; run < part.runs; ++run, x += part.stride) {
-      upcoming.fetch();
-      add_products<S, Codes>(part.panels[run], x, 1, sums);
+    constexpr int64_t kTogether = Codes::kSharesScale ? Codes::kRuns : 1;
+    for (int64_t first = 0; first < part.runs; first += kTogether) {
+      BlockSums<S, Codes, R, kGroups> of_block(sums);
+#pragma GCC unroll 8
+      for (int64_t run = first; run < first + kTogether; ++run, x += part.stride) {
+        upcoming.fetch();
+        of_block.add(part.panels[run], x, 1);
+      }
+      of_block.end(x - part.stride, 1);
     }
     part.upcoming = upcoming;
     end(part, kept, sums, to);

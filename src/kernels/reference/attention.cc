@@ -208,7 +208,7 @@ void ReferenceOps::attention_paged(TensorView out_NHE, TensorView q_NHE, const K
                                    std::span<const SequenceRows> sequences, const AttentionShape& shape) {
   check::attention_paged(kTypes, out_NHE, q_NHE, pages, sequences, shape);
   by_type(q_NHE.dtype, [&]<class T>(T) {
-    const std::vector<T> q = is_quantized(pages.k.dtype) ? in_8_bits<T>(q_NHE) : std::vector<T>(q_NHE.as<T>(), q_NHE.as<T>() + q_NHE.numel());
+    const std::vector<T> q = is_quantized(pages.k.dtype) ? in_8_bits<T>(q_NHE, pages.k.dtype) : std::vector<T>(q_NHE.as<T>(), q_NHE.as<T>() + q_NHE.numel());
     for (const SequenceRows& sequence : sequences) {
       if (sequence.row_begin < sequence.row_end) {
         attend_sequence(out_NHE.as<T>(), q.data(), pages, sequence, shape);

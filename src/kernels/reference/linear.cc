@@ -1,5 +1,5 @@
 // Matrix products with a weight of any dtype, decoded row by row. Weights in blocks meet activations that are quantized
-// themselves, 32 numbers at a time:
+// themselves, 32 or 256 numbers at a time (activations_per_scale):
 //   d = max |x| / 127,  q = round(x / d), ties to even  (a block with d below the smallest normal float counts as zeros)
 // Gradients of inputs run along the other dimension, where blocks mean nothing: they take the numbers as they are.
 #include <cmath>
@@ -96,7 +96,7 @@ void ReferenceOps::linear(TensorView out_NO, Into into, TensorView x_NI, TensorV
   by_type(x_NI.dtype, [&]<class T>(T) {
     const int64_t i_size = weight_OI.cols(), n = x_NI.numel() / i_size;
     const Precision used = is_quantized(weight_OI.dtype) ? Precision::kF32 : precision;
-    const std::vector<T> x = multiplies_in_8_bits(weight_OI.dtype) ? in_8_bits<T>(x_NI) : rounded<T>(x_NI, used);
+    const std::vector<T> x = multiplies_in_8_bits(weight_OI.dtype) ? in_8_bits<T>(x_NI, weight_OI.dtype) : rounded<T>(x_NI, used);
     linear_forward(out_NO.as<T>(), into, x.data(), weight_OI, n, used);
   });
 }

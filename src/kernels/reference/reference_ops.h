@@ -90,15 +90,16 @@ void by_type(DType dtype, Body&& body) {
 void decode_row(TensorView weight, int64_t row, float* out);
 void decode_row(TensorView weight, int64_t row, double* out);
 
-// Activations as weights and keys in blocks meet them.
+// Activations as weights and keys in blocks of this type meet them.
 template <class T>
-std::vector<T> in_8_bits(TensorView x) {
+std::vector<T> in_8_bits(TensorView x, DType dtype) {
   std::vector<T> out(x.as<T>(), x.as<T>() + x.numel());
-  for (size_t begin = 0; begin < out.size(); begin += kBlock) {
+  const auto together = static_cast<size_t>(activations_per_scale(dtype));
+  for (size_t begin = 0; begin < out.size(); begin += together) {
     float max = 0;
-    for (size_t i = begin; i < begin + kBlock; ++i) max = std::fmax(max, std::fabs(static_cast<float>(out[i])));
+    for (size_t i = begin; i < begin + together; ++i) max = std::fmax(max, std::fabs(static_cast<float>(out[i])));
     const float d = max / 127, inverse = 1 / d;
-    for (size_t i = begin; i < begin + kBlock; ++i) {
+    for (size_t i = begin; i < begin + together; ++i) {
       const float code = d < FLT_MIN ? 0 : std::nearbyint(static_cast<float>(out[i]) * inverse);
       out[i] = code >= -127 && code <= 127 ? static_cast<T>(d) * static_cast<T>(code) : 0;  // what is no number is no code
     }
