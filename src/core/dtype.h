@@ -28,8 +28,7 @@ inline bool is_quantized(DType dtype) { return dtype_info(dtype).block_size > 1;
 inline bool multiplies_in_8_bits(DType dtype) {
   return is_quantized(dtype) && dtype != DType::kNf4 && dtype != DType::kDynamic && dtype != DType::kDynamicUnsigned;
 }
-// How many neighbours of those have one scale: 32, and where weights have steps and least values that two floats of a large block measure, all
-// that lie against it.
+// How many neighbours among these activations have one scale: all that lie against a block of Q4_K or Q5_K, 32 for others.
 inline int activations_per_scale(DType dtype) { return dtype == DType::kQ4_K || dtype == DType::kQ5_K ? 256 : 32; }
 // Bytes of one row of n elements; n is a multiple of the block size.
 inline int64_t row_bytes(DType dtype, int64_t n) {
