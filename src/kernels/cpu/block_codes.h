@@ -43,17 +43,13 @@ template <CodeKind kind, int bits, int offset = 0>
 struct OneRun {
   static constexpr CodeKind kKind = kind;
   static constexpr int kBits = bits, kOffset = offset, kRuns = 1, kQuads = 8, kReadTwice = 0;
-  static constexpr bool kSharesScale = false;
 };
 template <CodeKind kind, int bits, int offset = 0>
 struct EightRuns {
   static constexpr CodeKind kKind = kind;
   static constexpr int kBits = bits, kOffset = offset, kRuns = 8, kQuads = 8, kReadTwice = 0;
-  static constexpr bool kSharesScale = kind == CodeKind::kLeast;
 };
 
-// kSharesScale: the activations that lie against a block have one scale, not one for each run (activations_per_scale).
-//
 // open(in) reads a block of each row; quad<J>(run) are then codes 4J … 4J + 3 of a run, scale(i) the integers s, of a
 // run or of each half of one, and t_of(i) the integers t, which are taken away (kHalves without them: t is offset · s).
 template <class Block, class S>
@@ -78,7 +74,6 @@ template <class S>
 struct BlockCodes<BlockBF16, S> {
   static constexpr CodeKind kKind = CodeKind::kPairs;
   static constexpr int kRuns = 1, kQuads = 16, kReadTwice = 0;
-  static constexpr bool kSharesScale = false;
   typename S::Quad q[16];
   template <class In>
   [[gnu::always_inline]] void open(In& in) {

@@ -183,7 +183,7 @@ template <class S, class Codes, int64_t R, int64_t G>
     for (int64_t g = 0; g < G; ++g) {
       const auto& worth = w[g].worth;
       typename S::F& sum = sums[r][g];
-      sum = S::fma(Codes::kSharesScale ? worth.scale : S::mul(worth.scale, d), products[r][g], sum);
+      sum = S::fma(kRunsPerScale<Codes> > 1 ? worth.scale : S::mul(worth.scale, d), products[r][g], sum);
       if constexpr (Codes::kKind == CodeKind::kLeast) sum = S::fma(worth.least, S::set1(block.sum), sum);
       if constexpr (kInHalves<Codes> && kHasLeast<Codes>) sum = S::fma(S::mul(worth.least, d), worth.times_t(block), sum);
     }
@@ -196,7 +196,7 @@ class BlockSums {
  public:
   using Sums = typename S::F[R][G];
   [[gnu::always_inline]] explicit BlockSums(Sums& sums) : sums_(sums) {
-    if constexpr (Codes::kSharesScale) {
+    if constexpr (kShares) {
 #pragma GCC unroll 16
       for (int64_t r = 0; r < R; ++r) {
         for (int64_t g = 0; g < G; ++g) worths_[r][g] = S::zero();
@@ -206,13 +206,13 @@ class BlockSums {
   // Of a run, and of R rows of activations, `stride` blocks from one row to the next.
   template <class Activations>
   [[gnu::always_inline]] void add(const Panel<S, Codes> (&w)[G], const Activations* x, int64_t stride) {
-    if constexpr (Codes::kSharesScale) add_products<S, Codes>(w, x, stride, worths_);
+    if constexpr (kShares) add_products<S, Codes>(w, x, stride, worths_);
     else add_products<S, Codes>(w, x, stride, sums_);
   }
   // When a block's runs have been added; x of one of them.
   template <class Activations>
   [[gnu::always_inline]] void end(const Activations* x, int64_t stride) {
-    if constexpr (Codes::kSharesScale) {
+    if constexpr (kShares) {
 #pragma GCC unroll 16
       for (int64_t r = 0; r < R; ++r) {
         const typename S::F d = S::set1(x[r * stride].d);
@@ -222,9 +222,10 @@ class BlockSums {
   }
 
  private:
+  static constexpr bool kShares = kRunsPerScale<Codes> > 1;
   struct None {};
   Sums& sums_;
-  [[no_unique_address]] std::conditional_t<Codes::kSharesScale, Sums, None> worths_;
+  [[no_unique_address]] std::conditional_t<kShares, Sums, None> worths_;
 };
 
 }  // namespace owlet::cpu

@@ -36,6 +36,10 @@ static_assert(sizeof(QuantizedBlock) == 44);
 template <class Codes>
 inline constexpr bool kInHalves = Codes::kKind == CodeKind::kHalves;
 
+// How many runs of a block meet activations of one scale (activations_per_scale).
+template <class Codes>
+inline constexpr int kRunsPerScale = Codes::kKind == CodeKind::kLeast ? Codes::kRuns : 1;
+
 // How many products of pairs, of unsigned codes of B bits by signed ones of eight, 16 bits can sum: 2 (2^B − 1) 127 each; where sums begin with
 // what an offset of 2^(B − 1) takes away it matters only what they come to, 2 · 2^(B − 1) · 127 each. Of a run's eight, or of a sixteen's four.
 template <class Codes>

@@ -194,8 +194,7 @@ class TurnedLinear {
     if constexpr (Codes::kKind == CodeKind::kPairs) {
       round_activations<S>(x, out, stride, runs);
     } else {
-      constexpr int kShared = Codes::kSharesScale ? Codes::kRuns : 1;
-      quantize_activations<S, kShared>(x, out, stride, runs, Codes::kKind, Codes::kKind == CodeKind::kSigned ? S::kSignedOffset : Codes::kOffset);
+      quantize_activations<S, kRunsPerScale<Codes>>(x, out, stride, runs, Codes::kKind, Codes::kKind == CodeKind::kSigned ? S::kSignedOffset : Codes::kOffset);
     }
   }
   static int64_t bundles_of(const Ops::Product& p) { return (p.weight_OI.rows() + kWidth - 1) / kWidth; }
@@ -288,11 +287,10 @@ class TurnedLinear {
     begin(part, kept, sums);
     const ActivationsOf<Codes>* x = part.x;
     Upcoming upcoming = part.upcoming;
-    constexpr int64_t kTogether = Codes::kSharesScale ? Codes::kRuns : 1;
-    for (int64_t first = 0; first < part.runs; first += kTogether) {
+    for (int64_t first = 0; first < part.runs; first += kRunsPerScale<Codes>) {
       BlockSums<S, Codes, R, kGroups> of_block(sums);
 #pragma GCC unroll 8
-      for (int64_t run = first; run < first + kTogether; ++run, x += part.stride) {
+      for (int64_t run = first; run < first + kRunsPerScale<Codes>; ++run, x += part.stride) {
         upcoming.fetch();
         of_block.add(part.panels[run], x, 1);
       }
